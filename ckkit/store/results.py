@@ -2,7 +2,7 @@
 Results on their way into the table: checked, put into the layout of `results`, rounded, sorted by check.
 
 From outside they come as an Arrow table of one check type: the type in the schema's metadata under `type`; the columns
-ts, check_id, state, took (seconds), status; and one column of numbers a metric. From the collector they come as records.
+ts, check_id, state, took (seconds), status; one column of numbers a metric. From the collector they come as records.
 """
 
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ def stored(catalogue: Catalogue, cur: Any, incoming: pa.Table) -> pa.Table:
     Raises:
         Invalid: no type, a missing or unknown column, a check that does not exist or is of another type.
     """
-    kind = _type_of(incoming)
+    kind = type_of(incoming)
     table = _checked(incoming)
     ids = table["check_id"].to_numpy()
     _must_be_known(catalogue, ids, kind)
@@ -56,7 +56,8 @@ def stored(catalogue: Catalogue, cur: Any, incoming: pa.Table) -> pa.Table:
     return out if order is None else out.take(order)
 
 
-def _type_of(incoming: pa.Table) -> str:
+def type_of(incoming: pa.Table) -> str:
+    """Return the check type that a table of results says it is of. Raises Invalid where it says none."""
     kind = str((incoming.schema.metadata or {}).get(b"type", b""), "utf-8", "replace")
     if not kind:
         raise Invalid("these results do not say their check type: put it into the schema's metadata under `type`")

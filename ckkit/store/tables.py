@@ -59,7 +59,7 @@ _DDL = (
     """,
     """
     create table sources (
-        source varchar primary key, boot varchar not null, sequence ubigint not null, seen timestamp_ms not null
+        source varchar not null, boot varchar not null, sequence ubigint not null, seen timestamp_ms not null
     )
     """,
     "create table annotations (ts timestamp_ms not null, node varchar, scope varchar, who varchar, text varchar)",

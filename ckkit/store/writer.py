@@ -40,6 +40,14 @@ EVENTS = pa.schema(
         ("payload", pa.string()),
     ]
 )
+EVENT = (
+    "insert into events select unnest($seq), unnest($ts), unnest($topic), unnest($scope), unnest($source), "
+    "unnest($payload)"
+)
+FEW = 200  # events that are faster as parameters than as an Arrow table
+NEW_MARK = "insert into sources values ($source, $boot, $sequence, $seen)"
+MOVE_MARK = "update sources set boot = $boot, sequence = $sequence, seen = $seen where source = $source"
+Mark = tuple[str, int]
 log = structlog.get_logger("store")
 
 
@@ -92,7 +100,7 @@ class Writer:
         self.on_commit: list[Callable[[list[Event]], None]] = []
         self.on_results: list[Callable[[pa.Table], None]] = []
         self.catalogue = Catalogue()
-        self._marks: dict[str, tuple[str, int]] = {}
+        self._marks: dict[str, Mark] = {}
         self._seq = 0
         self._cur: Any = None
         self._stopped = False
@@ -168,20 +176,18 @@ class Writer:
 
     def _append(self, group: list[Append], *, again: bool = True) -> None:
         """Commit a group; when it cannot be, each alone, so that one bad batch spoils no other."""
-        batches: list[pa.Table] = []
         try:
-            told, receipts = self._transact(lambda tx: [self._store(tx, append, batches) for append in group])
+            told, (receipts, rows, marks) = self._transact(lambda tx: self._store(tx, group))
         except BaseException as error:  # noqa: BLE001  as in _write
             self._recover(error)
             self._failed(group, error, again=again)
             return
+        self._marks |= marks
         for append, receipt in zip(group, receipts, strict=True):
-            if receipt.new:
-                self._marks[append.source] = (append.boot, append.sequence)
             append.answer.set_result(receipt)
-        for batch in batches:
+        if rows is not None:
             for callback in self.on_results:
-                self._call(callback, batch)
+                self._call(callback, rows)
         self._tell(told)
 
     def _failed(self, group: list[Append], error: BaseException, *, again: bool) -> None:
@@ -194,31 +200,40 @@ class Writer:
             else:
                 append.answer.set_exception(of_write(error))
 
-    def _store(self, tx: Tx, append: Append, batches: list[pa.Table]) -> Receipt:
-        if self._seen(append):
-            return Receipt(rows=0, new=False)
-        tables = append.tables or results.tables_of(tx.catalogue, append.records)
-        rows: dict[str, int] = {}
-        for table in tables:
-            batch = results.stored(tx.catalogue, tx.cur, table)
-            tx.cur.register("incoming_results", batch)
+    def _store(self, tx: Tx, group: list[Append]) -> tuple[list[Receipt], pa.Table | None, dict[str, Mark]]:
+        """Insert what is new of a group: all rows at once, one mark a source, one notice."""
+        receipts: list[Receipt] = []
+        batches: list[pa.Table] = []
+        marks: dict[str, Mark] = {}
+        types: dict[str, int] = {}
+        for append in group:
+            new = not _is_covered(append, marks.get(append.source) or self._marks.get(append.source))
+            if new:
+                for table in append.tables or results.tables_of(tx.catalogue, append.records):
+                    batches.append(results.stored(tx.catalogue, tx.cur, table))
+                    kind = results.type_of(table)
+                    types[kind] = types.get(kind, 0) + table.num_rows
+                marks[append.source] = (append.boot, append.sequence)
+            receipts.append(Receipt(rows=append.rows if new else 0, new=new))
+        rows = pa.concat_tables(batches) if batches else None
+        if rows is not None:
+            tx.cur.register("incoming_results", rows)
             try:
                 tx.cur.execute("insert into results by name select * from incoming_results")
             finally:
                 tx.cur.unregister("incoming_results")
-            batches.append(batch)
-            kind = table.schema.metadata[b"type"].decode()
-            rows[kind] = rows.get(kind, 0) + batch.num_rows
-        tx.cur.execute(
-            "insert or replace into sources values ($source, $boot, $sequence, $seen)",
-            {"source": append.source, "boot": append.boot, "sequence": append.sequence, "seen": naive(tx.now)},
-        )
-        tx.emit("results", append.source, {"types": rows, "rows": sum(rows.values())}, append.source)
-        return Receipt(rows=sum(rows.values()), new=True)
+            tx.emit("results", payload={"types": types, "rows": rows.num_rows})
+        for source, mark in marks.items():
+            self._keep(tx, source, mark)
+        return receipts, rows, marks
+
+    def _keep(self, tx: Tx, source: str, mark: Mark) -> None:
+        values = {"source": source, "boot": mark[0], "sequence": mark[1], "seen": naive(tx.now)}
+        known = source in self._marks
+        tx.cur.execute(MOVE_MARK if known else NEW_MARK, values)
 
     def _seen(self, append: Append) -> bool:
-        boot, sequence = self._marks.get(append.source, ("", -1))
-        return boot == append.boot and append.sequence <= sequence
+        return _is_covered(append, self._marks.get(append.source))
 
     def _transact(self, run: Callable[[Tx], T]) -> tuple[list[Event], T]:
         now = self._clock()
@@ -227,8 +242,7 @@ class Writer:
         try:
             answer = run(tx)
             events = self._events(tx)
-            rows = [_row(event) for event in events]
-            insert(self._cur, "events", EVENTS, rows)
+            self._record(events)
             self._cur.execute("commit")
         except BaseException:
             try:
@@ -238,6 +252,13 @@ class Writer:
             raise
         self._seq += len(events)
         return events, answer
+
+    def _record(self, events: list[Event]) -> None:
+        rows = [_row(event) for event in events]
+        if len(rows) > FEW:
+            insert(self._cur, "events", EVENTS, rows)
+        elif rows:
+            self._cur.execute(EVENT, {name: [row[name] for row in rows] for name in EVENTS.names})
 
     def _events(self, tx: Tx) -> list[Event]:
         at = tx.now.replace(microsecond=tx.now.microsecond // 1000 * 1000)
@@ -277,6 +298,11 @@ class Writer:
             callback(told)
         except Exception:  # a listener's fault; the commit stands and the others are told
             log.exception("a listener of the store failed", listener=getattr(callback, "__qualname__", str(callback)))
+
+
+def _is_covered(append: Append, mark: Mark | None) -> bool:
+    """Say whether a mark says that this was stored already."""
+    return mark is not None and mark[0] == append.boot and append.sequence <= mark[1]
 
 
 def _row(event: Event) -> dict[str, Any]:
