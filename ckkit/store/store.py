@@ -9,6 +9,7 @@ The store: one DuckDB file, one writer, sandboxed readers.
 
 import contextlib
 import queue
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -28,6 +29,7 @@ from ckkit.store.writer import Append, Tx, Writer
 T = TypeVar("T")
 
 MEMORY_LIMIT = "256MB"
+CLOSE_PATIENCE_S = 5.0  # for readers that were stopped to let go
 
 
 class Store:
@@ -45,6 +47,7 @@ class Store:
         self._lock, self._reconnect = lock, connect
         self._con = connect()
         self._free: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._lent, self._returned = 0, threading.Condition()
         self._jobs = sandbox.Jobs()
         self._writer = Writer(self._cursor_of_the_writer, clock)
         self._writer.start()
@@ -93,6 +96,8 @@ class Store:
     def close(self) -> None:
         """Finish what waits to be written, stop the readers, close the file and give its lock back."""
         self._jobs.close()
+        with self._returned:
+            self._returned.wait_for(lambda: self._lent == 0, timeout=CLOSE_PATIENCE_S)
         self._writer.stop()
         with contextlib.suppress(queue.Empty):
             while True:
@@ -185,15 +190,22 @@ class Store:
             cur = self._free.get_nowait()
         except queue.Empty:
             cur = self._con.cursor()
+        with self._returned:
+            self._lent += 1
         try:
             yield cur
-        except (GeneratorExit, StopIteration):
+        except GeneratorExit:  # whoever read has seen enough
             self._free.put(cur)
             raise
         except BaseException:
             cur.close()
             raise
-        self._free.put(cur)
+        else:
+            self._free.put(cur)
+        finally:
+            with self._returned:
+                self._lent -= 1
+                self._returned.notify_all()
 
     def _cursor_of_the_writer(self) -> Any:
         """A cursor of the store; after an invalidation, of the store opened again."""

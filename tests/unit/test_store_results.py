@@ -1,0 +1,187 @@
+"""Results in the store: layout, ids, positions, rounding, what is refused, what counts once."""
+
+import math
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ckkit.errors import Invalid
+from ckkit.model import Check, Metric, Node, Result, State
+from ckkit.store import Store
+from ckkit.store.results import rounded
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def store(tmp_path):
+    store = Store.open(tmp_path / "ckkit.duckdb", clock=lambda: NOW)
+    store.inventory.declare([Metric(type="net", name="bytes_total", kind="counter", unit="bytes")])
+    store.inventory.sync(
+        [Node(name="web0", tags=("web",)), Node(name="web1")],
+        [Check(node=n, type=t) for n in ("web0", "web1") for t in ("cpu", "net")],
+    )
+    yield store
+    store.close()
+
+
+def ids(store, kind):
+    return [c.check_id for c in store.inventory.checks() if c.type == kind]
+
+
+def table(check_ids, kind="cpu", **metrics):
+    rows = len(check_ids)
+    columns = {
+        "ts": pa.array([NOW] * rows, pa.timestamp("ms", "UTC")),
+        "check_id": pa.array(check_ids, pa.uint32()),
+        "state": pa.array([0] * rows, pa.uint8()),
+        "took": pa.array([0.5] * rows, pa.float32()),
+        "status": pa.array(["fine"] * rows),
+    }
+    return pa.table(columns | {k: pa.array(v, pa.float64()) for k, v in metrics.items()}).replace_schema_metadata(
+        {"type": kind}
+    )
+
+
+def append(store, data, sequence=1, source="test", boot="a"):
+    return store.append("results", data, source=source, boot=boot, sequence=sequence)
+
+
+def test_a_view_a_type_has_the_metrics_as_columns(store):
+    append(store, table(ids(store, "cpu"), busy_ratio=[0.25, 0.5]))
+    rows = store.query(
+        "select ts, node, busy_ratio, state, status, took_seconds from checks.cpu order by node"
+    ).to_pylist()
+    assert rows == [
+        {
+            "ts": NOW.replace(tzinfo=None),
+            "node": n,
+            "busy_ratio": v,
+            "state": "ok",
+            "status": "fine",
+            "took_seconds": 0.5,
+        }
+        for n, v in (("web0", 0.25), ("web1", 0.5))
+    ]
+
+
+def test_the_checks_of_a_type_lie_together(store):
+    for kind in ("cpu", "net"):
+        assert len({i >> 20 for i in ids(store, kind)}) == 1
+    assert len({i >> 20 for k in ("cpu", "net") for i in ids(store, k)}) == 2
+
+
+def test_a_metric_keeps_its_position_and_a_new_one_takes_the_next(store):
+    first = ids(store, "cpu")[:1]
+    append(store, table(first, a=[1], b=[2]), 1)
+    append(store, table(first, c=[3], a=[4]), 2)
+    assert [store.inventory.position("cpu", m) for m in "abc"] == [1, 2, 3]
+    assert store.query("select a, b, c from checks.cpu order by a").to_pylist() == [
+        {"a": 1.0, "b": 2.0, "c": None},
+        {"a": 4.0, "b": None, "c": 3.0},
+    ]
+
+
+def test_more_than_sixteen_metrics_go_to_the_list(store):
+    append(store, table(ids(store, "cpu"), **{f"m{i}": [i, i + 0.5] for i in range(40)}))
+    assert store.query("select m0, m16, m39 from checks.cpu order by m0").to_pylist() == [
+        {"m0": 0.0, "m16": 16.0, "m39": 39.0},
+        {"m0": 0.5, "m16": 16.5, "m39": 39.5},
+    ]
+
+
+def test_gauges_are_rounded_and_counters_are_not(store):
+    append(store, table(ids(store, "net")[:1], kind="net", bytes_total=[123456789.0], rate=[123456789.0]))
+    assert store.query("select bytes_total, rate from checks.net").to_pylist() == [
+        {"bytes_total": 123456789.0, "rate": 123457000.0}
+    ]
+
+
+@given(st.lists(st.floats(allow_nan=True, allow_infinity=True), max_size=30))
+def test_rounding_keeps_six_digits_and_what_is_no_number(values):
+    for before, after in zip(values, rounded(np.array(values, dtype=np.float64)).tolist(), strict=True):
+        if math.isnan(before):
+            assert math.isnan(after)
+        elif math.isinf(before) or before == 0 or not 1e-15 < abs(before) < 1e15:
+            assert after == before
+        else:
+            assert after == pytest.approx(float(f"{before:.5e}"), rel=1.1e-6)
+            assert len(repr(after).split("e")[0].strip("-0.").replace(".", "").rstrip("0")) <= 7
+
+
+def test_delivered_twice_counts_once_and_a_new_boot_counts_anew(store):
+    data = table(ids(store, "cpu"), a=[1, 2])
+    assert [append(store, data, n).new for n in (1, 1, 2, 1)] == [True, False, True, False]
+    assert append(store, data, 1, boot="b").new
+    assert append(store, data, 1, source="other").new
+    assert store.query("select count(*) as n from results")["n"][0].as_py() == 8
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda t: t.replace_schema_metadata({}), "do not say their check type"),
+        (lambda t: t.drop_columns(["state"]), "have no column state"),
+        (lambda t: t.set_column(1, "check_id", pa.array([7, 7], pa.uint32())), "no check with the id 7"),
+        (lambda t: t.replace_schema_metadata({"type": "net"}), "is of the type 'cpu', not 'net'"),
+        (lambda t: t.set_column(2, "state", pa.array([0, 9], pa.uint8())), "have the state 9"),
+        (lambda t: t.append_column("x", pa.array(["a", "b"])), "a column that is not what it must be"),
+        (lambda t: t.set_column(0, "ts", pa.array([None, NOW], pa.timestamp("ms"))), "rows without ts"),
+    ],
+)
+def test_what_is_refused_is_said_and_stores_nothing(store, spoil, said):
+    good = table(ids(store, "cpu"), a=[1, 2])
+    with pytest.raises(Invalid, match=said):
+        append(store, spoil(good))
+    assert store.query("select count(*) as n from results")["n"][0].as_py() == 0
+    assert append(store, good).new  # the same sequence, put right
+
+
+def test_one_bad_batch_spoils_no_other_of_its_group(store):
+    good = [table(ids(store, "cpu"), a=[n, n]) for n in range(20)]
+    answers = []
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(8) as pool:
+        jobs = [pool.submit(append, store, t, 1, source=f"s{n}") for n, t in enumerate(good)]
+        bad = pool.submit(append, store, table([99], a=[1]), 1, source="bad")
+        answers = [j.result().rows for j in jobs]
+    assert answers == [2] * 20
+    with pytest.raises(Invalid):
+        bad.result()
+
+
+def test_results_of_several_types_come_as_records(store):
+    cpu, net = ids(store, "cpu")[0], ids(store, "net")[0]
+    results = [
+        Result(check_id=cpu, ts=NOW, state=State.OK, took_seconds=0.1, values={"a": 1.0}),
+        Result(check_id=net, ts=NOW + timedelta(seconds=1), state=State.ERR, took_seconds=2.0, status="refused"),
+    ]
+    assert store.results(results, source="c", boot="a", sequence=1).rows == 2
+    assert store.query("select state, status, bytes_total from checks.net").to_pylist() == [
+        {"state": "err", "status": "refused", "bytes_total": None}
+    ]
+
+
+def test_rows_and_their_notice_are_one_and_listeners_hear_them_after_the_commit(store):
+    events, rows = [], []
+    store.on_commit(lambda found: events.extend(found))
+    store.on_results(
+        lambda found: rows.append((found.num_rows, store.query("select count(*) as n from results")["n"][0].as_py()))
+    )
+    append(store, table(ids(store, "cpu"), a=[1, 2]))
+    append(store, table(ids(store, "cpu"), a=[1, 2]), 2)  # the first has been told by now
+    assert rows[0] == (2, 2)
+    assert events[0].topic == "results"
+    assert events[0].payload == {"types": {"cpu": 2}, "rows": 2}
+    assert store.events(events[0].seq - 1)[0] == events[0]
+
+
+def test_a_status_text_is_cut(store):
+    data = table(ids(store, "cpu")[:1], a=[1]).set_column(4, "status", pa.array(["x" * 10_000]))
+    append(store, data)
+    assert store.query("select length(status) as n from results")["n"][0].as_py() == 4096
