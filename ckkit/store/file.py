@@ -71,6 +71,7 @@ def connect(path: Path, *, threads: int, memory_limit: str, backups: Path | None
         con = duckdb.connect(str(path), config=config)
     except duckdb.Error as error:
         raise _why_not(error, path, backups) from None
+    con.execute("set global TimeZone = 'UTC'")  # or an aware parameter would be taken to the zone of the machine
     size, blocks, block = path.stat().st_size, *_blocks(con)
     if size < HEADER + blocks * block:
         con.close()

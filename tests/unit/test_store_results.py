@@ -185,3 +185,20 @@ def test_a_status_text_is_cut(store):
     data = table(ids(store, "cpu")[:1], a=[1]).set_column(4, "status", pa.array(["x" * 10_000]))
     append(store, data)
     assert store.query("select length(status) as n from results")["n"][0].as_py() == 4096
+
+
+def test_aware_parameters_mean_the_same_in_every_zone(tmp_path, monkeypatch):
+    import time
+
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    try:
+        store = Store.open(tmp_path / "zone" / "ckkit.duckdb")
+        found = store.query("select timestamp_ms '2026-03-01 12:00:00' = $t as same, $t::timestamp as t", {"t": NOW})
+        assert found.to_pylist() == [{"same": True, "t": NOW.replace(tzinfo=None)}]
+        ((schema, batch),) = [tuple(store.read("select timestamp_ms '2026-03-01 12:00:00' = $t as same", {"t": NOW}))]
+        assert batch.to_pylist() == [{"same": True}]
+        store.close()
+    finally:
+        monkeypatch.undo()
+        time.tzset()
