@@ -74,7 +74,11 @@ class NodeConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class CheckConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """A check of one `node`, or of each of the `nodes` of a query. `params` are the keys that its type knows."""
+    """
+    A check of one `node`, or of each of the `nodes` of a query. `params` are the keys that its type knows.
+
+    The results of a `passive` check are pushed by others; its type may be any name.
+    """
 
     type: str
     node: str = ""
@@ -83,6 +87,7 @@ class CheckConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     every: str = ""
     timeout: str = ""
     labels: dict[str, str] = {}
+    passive: bool = False
     params: dict[str, Any] = {}
     line: int = 1
 
@@ -201,7 +206,7 @@ def _check(table: Any, text: str, index: int) -> Any:
         return table
     from ckkit.tomlfile import locate
 
-    own = {"type", "node", "nodes", "instance", "every", "timeout", "labels"}
+    own = {"type", "node", "nodes", "instance", "every", "timeout", "labels", "passive"}
     params = {k: v for k, v in table.items() if k not in own}
     return {**{k: v for k, v in table.items() if k in own}, "params": params, "line": locate(text, ("checks", index))}
 

@@ -41,6 +41,10 @@ class CkkitError(Exception):
         self.message = message
         self.details = details
 
+    def _render_traceback_(self) -> list[str]:
+        """Return what a notebook shows of it: its message. Anything else than a CkkitError shows its traceback."""
+        return [f"{type(self).__name__}: {self.message}"]
+
     def to_wire(self) -> dict[str, Any]:
         """Return what travels: `code`, `message`, `details`."""
         return {"code": self.code, "message": self.message, "details": self.details}

@@ -69,7 +69,11 @@ class Node:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One measurement on one node. (node, type, instance) is its identity; `check_id` is given by the store."""
+    """
+    One measurement on one node. (node, type, instance) is its identity; `check_id` is given by the store.
+
+    A `passive` check is not run by the collector: its results are appended by others.
+    """
 
     node: str
     type: str
@@ -79,6 +83,7 @@ class Check:
     timeout: timedelta = timedelta(seconds=8)
     params: Mapping[str, Any] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
+    passive: bool = False
 
     @property
     def name(self) -> str:
@@ -270,7 +275,11 @@ class Message:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One execution of a scheduled notebook. `output` is the executed copy's path below the home, or empty."""
+    """
+    One execution of a scheduled notebook. `output` is the executed copy's path below the home's `runs`, or empty.
+
+    `why` is "slot", "catch-up" (slots before this one were `missed`) or "request"; `kernel` says which one ran it.
+    """
 
     run_id: str
     job: str
@@ -282,6 +291,9 @@ class Run:
     error: str = ""
     output: str = ""
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    why: str = "slot"
+    missed: int = 0
+    kernel: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -45,7 +45,8 @@ class CheckType(Protocol):
 
     `run` may be a coroutine function (network) or a plain function (blocking: it runs off the loop, in a thread).
     It returns an Outcome or raises CheckFailed with the reason; any other exception is a bug of the check, and also
-    becomes a result with state `err`. The runner holds it to the check's timeout.
+    becomes a result with state `err`. The runner holds it to the check's timeout. A type that holds something open has
+    a coroutine `close()`, called in the loop where its checks ran.
     """
 
     name: ClassVar[str]
@@ -64,7 +65,10 @@ class CheckType(Protocol):
 
 @runtime_checkable
 class Provider(Protocol):
-    """Where nodes come from. Entry point group `ckkit.providers`. Made with its table of ckkit.toml; blocking."""
+    """
+    Where nodes come from. Entry point group `ckkit.providers`. Made with its name and its table of ckkit.toml
+    (without `type`): `kind(name, table)` raises ConfigError where the table is wrong. Blocking.
+    """
 
     name: str
 
