@@ -135,7 +135,8 @@ class Taken(CkkitError):
 
 
 def _family(root: type[CkkitError]) -> dict[str, type[CkkitError]]:
-    found = {root.code: root}
+    """The classes that stand for a code: those that name one of their own, whatever else derives from them."""
+    found = {root.code: root} if "code" in vars(root) else {}
     for child in root.__subclasses__():
         found |= _family(child)
     return found
