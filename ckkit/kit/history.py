@@ -17,7 +17,7 @@ MOST = 8  # metrics in one chart
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What a check measured. `frame`: ts (UTC), one column a metric, `took_seconds`; ordered by ts. May have no rows."""
+    """What a check measured. `frame`: ts (UTC), one column a metric, `took_seconds`; ordered by ts; maybe no rows."""
 
     check: Check
     unit: str

@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -19,7 +20,14 @@ from ckkit.errors import Invalid
 
 ARROW = "application/vnd.apache.arrow.stream"
 JSON = "application/json"
-TYPES: dict[str, type] = {"datetime": datetime, "date": date, "timedelta": timedelta, "bytes": bytes, "float": str}
+TYPES: dict[str, type] = {
+    "datetime": datetime,  # before the date that it also is
+    "date": date,
+    "timedelta": timedelta,
+    "bytes": bytes,
+    "decimal": Decimal,
+    "float": str,  # those that JSON has no word for
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +76,8 @@ def _told(value: Any, name: str) -> Any:
         return value if math.isfinite(value) else {"float": repr(value)}
     if isinstance(value, (list, tuple, set, frozenset)):
         return [_told(one, name) for one in value]
-    for known in ("datetime", "date", "timedelta", "bytes"):
-        if isinstance(value, TYPES[known]):
+    for known, kind in TYPES.items():
+        if isinstance(value, kind):
             return {known: msgspec.to_builtins(value)}
     raise Invalid(
         f"the parameter ${name} of type {type(value).__name__} cannot be sent: "

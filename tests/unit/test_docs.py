@@ -10,7 +10,9 @@ from ckkit import model
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
-    p for p in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")] if not any(part.startswith(".") for part in p.parts[-3:])
+    p
+    for p in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
+    if not any(part.startswith(".") for part in p.parts[-3:])
 )
 
 
