@@ -84,6 +84,24 @@ def taken(port: int) -> None:
             ) from None
 
 
+def freshened(kernels: Any) -> None:
+    """
+    Count the hand-over of a kernel that waited as something it did.
+
+    It may have waited for hours, so it would be ended as idle while its page is still on the way to the browser.
+    """
+    from jupyter_server._tz import utcnow
+
+    hand_over = kernels.get_rendered_notebook
+
+    async def get_rendered_notebook(*args: Any, **how: Any) -> Any:
+        found = await hand_over(*args, **how)
+        kernels.get_kernel(found[2]).last_activity = utcnow()
+        return found
+
+    kernels.get_rendered_notebook = get_rendered_notebook
+
+
 def run(home: Home, workspace: Workspace, port: int, *, cull_s: int = CULL_S, cull_every_s: int = CULL_EVERY_S) -> None:
     """Serve until SIGTERM or Ctrl-C. Raises Taken."""
     taken(port)
@@ -100,6 +118,7 @@ def run(home: Home, workspace: Workspace, port: int, *, cull_s: int = CULL_S, cu
 
     class Dashboards(Voila):  # type: ignore[misc]  # it has no types
         def init_handlers(self) -> list[Any]:
+            freshened(self.kernel_manager)
             ours = {TornadoVoilaHandler: handlers.PageHandler, TornadoVoilaTreeHandler: handlers.LandingHandler}
             return [("/ckkit/plotly.min.js", handlers.PlotlyHandler), *handlers.replaced(super().init_handlers(), ours)]
 

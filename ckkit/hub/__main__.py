@@ -1,7 +1,9 @@
 """`python -m ckkit.hub`: the hub as a process, on CKKIT_HOME and CKKIT_WORKSPACE. SIGTERM or Ctrl-C ends it cleanly."""
 
 import argparse
+import contextlib
 import logging
+import queue
 import signal
 import sys
 import threading
@@ -50,23 +52,33 @@ def _thread_died(died: threading.ExceptHookArgs) -> None:
     log.error("a thread died", thread=name, exc_info=(died.exc_type, error, died.exc_traceback))
 
 
+def _wait(asked_to_end: "queue.SimpleQueue[int]") -> None:
+    """
+    Wait for a signal. It may reach any thread, and only this one handles it, so it looks up now and then.
+
+    A SimpleQueue, and no Event: the handler may interrupt this very wait, and would wait for the Event's lock for ever.
+    """
+    while True:
+        with contextlib.suppress(queue.Empty):
+            asked_to_end.get(timeout=0.5)
+            return
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run until a signal. Returns 0, or 1 where it could not start; why is said on stderr."""
     parser = argparse.ArgumentParser(prog="python -m ckkit.hub", description=__doc__)
     parser.add_argument("--port", type=int, default=None, help="of the loopback; else that of ckkit.toml; 0: any")
     asked = parser.parse_args(arguments)
     configure_logs()
-    done = threading.Event()
+    asked_to_end: queue.SimpleQueue[int] = queue.SimpleQueue()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: done.set())
+        signal.signal(number, lambda number, _: asked_to_end.put(number))
     hub = None
     try:
         hub = Hub(Home.find(), Workspace.find(), port=asked.port)
         hub.start()
         log.info("the hub answers", url=hub.doors.url, socket=str(hub.doors.path), home=str(hub.home.path))
-        # A signal may reach any thread, and only this one handles it: so it has to look up now and then.
-        while not done.wait(0.5):
-            continue
+        _wait(asked_to_end)
         log.info("the hub stops")
     except CkkitError as error:
         log.error("the hub cannot run", code=error.code, error=error.message)

@@ -52,6 +52,9 @@ class Counters:
 
     def __init__(self, stats: Iterable[Stat]) -> None:
         self._series = {stat.name: Series(stat) for stat in stats}
+        for series in self._series.values():
+            if series.stat.kind == "histogram" and not series.stat.labels:
+                series.histograms[()] = _empty(series.stat)
         self._lock = threading.Lock()
 
     def add(self, name: str, amount: float = 1.0, **labels: str) -> None:
@@ -74,7 +77,7 @@ class Counters:
         with self._lock:
             found = series.histograms.get(key)
             if found is None:
-                found = series.histograms[key] = Histogram([0] * (len(series.stat.bounds) + 1))
+                found = series.histograms[key] = _empty(series.stat)
             found.buckets[bucket] += 1
             found.count += 1
             found.sum += value
@@ -95,6 +98,10 @@ class Counters:
                 )
                 for series in self._series.values()
             ]
+
+
+def _empty(stat: Stat) -> Histogram:
+    return Histogram([0] * (len(stat.bounds) + 1))
 
 
 def _key(stat: Stat, labels: dict[str, str]) -> Labels:

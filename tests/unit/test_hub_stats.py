@@ -43,6 +43,7 @@ def test_counters_are_told_with_their_labels() -> None:
 def test_a_counter_that_counted_nothing_is_zero() -> None:
     counters = Counters(STATS)
     assert "ckkit_running 0" in text(counters.snapshot())
+    assert "ckkit_read_seconds_count 0" in text(counters.snapshot())
     assert counters.value("running") == 0
     assert counters.value("reads_total", outcome="ok") == 0
 

@@ -195,13 +195,10 @@ def test_the_client_is_thin(module: str) -> None:
 
 def test_tls_is_pinned_to_the_hubs_certificate(needs: Callable[[str], Path], tmp_path: Path) -> None:
     for name in ("hub", "other"):
-        subprocess.run(
-            [needs("openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-            + ["-keyout", tmp_path / f"{name}.key", "-out", tmp_path / f"{name}.crt", "-days", "2"]
-            + ["-subj", "/CN=hub.ckkit", "-addext", "subjectAltName=DNS:hub.ckkit"],
-            check=True,
-            capture_output=True,
-        )
+        ask = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=hub.ckkit"
+        files = ["-keyout", tmp_path / f"{name}.key", "-out", tmp_path / f"{name}.crt"]
+        command = [needs("openssl"), *ask.split(), "-addext", "subjectAltName=DNS:hub.ckkit", *files]
+        subprocess.run(command, check=True, capture_output=True)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(tmp_path / "hub.crt", tmp_path / "hub.key")
     with closing(Line([OK], context)) as server:
