@@ -90,7 +90,9 @@ class OverviewPage:
         self._filter()
 
     def _chose(self, change: Mapping[str, Any]) -> None:
-        self.search.value = change["new"]
+        """A choice fills the search; one taken back empties it, unless something else stands there by now."""
+        if change["new"] or self.query == change["old"]:
+            self.search.value = change["new"]
 
     def _filter(self) -> None:
         """Show the nodes of the query; one that cannot be read is said beside the box, and what is shown stays."""

@@ -31,7 +31,7 @@ def test_two_homes_have_two_sockets(tmp_path):
 
 def test_a_home_that_is_a_file_is_said(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(ConfigError, match="cannot be written .* set CKKIT_HOME"):
+    with pytest.raises(ConfigError, match=r"cannot be written .* set CKKIT_HOME"):
         Home.find({"CKKIT_HOME": str(tmp_path / "file" / "home")})
 
 

@@ -196,7 +196,7 @@ def test_aware_parameters_mean_the_same_in_every_zone(tmp_path, monkeypatch):
         store = Store.open(tmp_path / "zone" / "ckkit.duckdb")
         found = store.query("select timestamp_ms '2026-03-01 12:00:00' = $t as same, $t::timestamp as t", {"t": NOW})
         assert found.to_pylist() == [{"same": True, "t": NOW.replace(tzinfo=None)}]
-        ((schema, batch),) = [tuple(store.read("select timestamp_ms '2026-03-01 12:00:00' = $t as same", {"t": NOW}))]
+        ((_, batch),) = [tuple(store.read("select timestamp_ms '2026-03-01 12:00:00' = $t as same", {"t": NOW}))]
         assert batch.to_pylist() == [{"same": True}]
         store.close()
     finally:
