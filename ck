@@ -13,7 +13,7 @@ case $0 in */*) root=${0%/*} ;; *) root=. ;; esac
 root=$(cd "$root" && pwd -P)
 venv=$root/.venv
 stamp=$venv/.ck-stamp # what the environment was made from
-lock=$venv/.ck-lock   # a folder: made by the one that sets up
+lock=$venv/.ck-lock   # a link to the pid of the one that sets up
 log=$venv/ck.log
 number=0
 
@@ -61,7 +61,7 @@ step() {
     [ -t 2 ] || printf 'ck: %d/4 %s … ' "$number" "$text" >&2
     "$@" >>"$log" 2>&1 </dev/null &
     child=$!
-    trap 'kill $child 2>/dev/null; rm -rf "$lock"; exit 130' INT TERM HUP # a job in the background ignores Ctrl-C
+    trap 'kill $child 2>/dev/null; rm -f "$lock"; exit 130' INT TERM HUP # a job in the background ignores Ctrl-C
     while kill -0 $child 2>/dev/null; do
         [ ! -t 2 ] || printf '\r\033[Kck: %d/4 %s … %d s' "$number" "$text" $(($(date +%s) - began)) >&2
         sleep 0.1 2>/dev/null || sleep 1
@@ -75,7 +75,7 @@ step() {
 failed() {
     printf '\n' >&2
     tail -n 4 "$log" | cut -c 1-160 | sed 's/^/    | /' >&2
-    rm -rf "$lock"
+    rm -f "$lock"
     if sed -n '/^--- /h;//!H;${x;p;}' "$log" | grep -qiE "$no_network"; then
         fail "packages could not be fetched: is there a network? The set-up goes on where it was with the same command" \
             "behind a proxy:   HTTPS_PROXY=http://proxy:3128 ./ck …" \
@@ -112,24 +112,23 @@ install() {
     "$venv/bin/python" -m pip install "$@"
 }
 
-# One sets up, the others wait for it; a lock whose owner is gone is taken over.
+# One sets up, the others wait for it. The lock is a symbolic link: made at once with the pid that owns it as its target,
+# so nobody sees one without an owner. That of an owner who is gone is moved away, which only one of many can do.
 take_lock() {
     mkdir -p "$venv" || fail "cannot write $venv: give this folder to $(id -un), or clone to a folder of yours"
     told=
-    until mkdir "$lock" 2>/dev/null; do
-        owner=$(cat "$lock/pid" 2>/dev/null || echo 0)
-        [ "$owner" != 0 ] || sleep 1
-        [ -d "$lock" ] || continue
-        owner=$(cat "$lock/pid" 2>/dev/null || echo 0)
-        if [ "$owner" = 0 ] || ! kill -0 "$owner" 2>/dev/null; then
-            rm -rf "$lock"
+    until ln -s $$ "$lock" 2>/dev/null; do
+        owner=$(readlink "$lock") || continue
+        if ! kill -0 "$owner" 2>/dev/null; then
+            mv "$lock" "$lock.$$" 2>/dev/null || continue
+            [ "$(readlink "$lock.$$")" = "$owner" ] || ln -s "$(readlink "$lock.$$")" "$lock" # a new one by now: back
+            rm -f "$lock.$$"
             continue
         fi
         [ -n "$told" ] || say "process $owner is setting up: waiting for it"
         told=yes
         sleep 1
     done
-    echo $$ >"$lock/pid"
 }
 
 set_up() {
@@ -145,7 +144,7 @@ set_up() {
         step "ckkit itself" get_ckkit
         wanted >"$stamp"
     fi
-    rm -rf "$lock"
+    rm -f "$lock"
 }
 
 [ "${1-}" != setup ] || rm -f "$stamp"

@@ -11,19 +11,25 @@ from benchmarks.running import ckkit_up
 from ckkit.wire import HttpWire
 
 COUNT = """
-with mine as (select * from slots where slot >= (select min(slot) from slots where evaluated_by = 'notebook'))
-select evaluated_by as by, count(*) as slots,
-       quantile_cont(epoch_ms(evaluated_at) - epoch_ms(slot), 0.5) / 1000 as p50_s,
-       quantile_cont(epoch_ms(evaluated_at) - epoch_ms(slot), 0.99) / 1000 as p99_s
-from mine group by all order by by
+with mine as (
+    select * from slots
+    where grp = 'all' and slot >= (select min(slot) from slots where evaluated_by = 'notebook')
+)
+select evaluated_by as who, count(*) as slots,
+       quantile_cont(epoch(evaluated_at) - epoch(slot), 0.5) as p50_s,
+       quantile_cont(epoch(evaluated_at) - epoch(slot), 0.99) as p99_s
+from mine group by all order by who
 """
 MISSED = """
-with mine as (select * from slots where slot >= (select min(slot) from slots where evaluated_by = 'notebook'))
+with mine as (
+    select * from slots
+    where grp = 'all' and slot >= (select min(slot) from slots where evaluated_by = 'notebook')
+)
 select date_diff('second', min(slot), max(slot)) / $every + 1 - count(distinct slot) as missed,
        count(*) - count(distinct slot) as twice
 from mine
 """
-LINE = "{by:10} {slots:6} slots   evaluated {p50_s:.2f} s (p50), {p99_s:.2f} s (p99) after the slot"
+LINE = "{who:10} {slots:6} slots   evaluated {p50_s:.2f} s (p50), {p99_s:.2f} s (p99) after the slot"
 
 
 def main() -> None:

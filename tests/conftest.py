@@ -47,6 +47,10 @@ passive = true
 """
 START_S = 60.0
 
+# A shell starts what it puts into the background with Ctrl-C ignored, and the programs that tests start inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 @pytest.fixture(scope="session")
 def needs() -> Callable[[str], Path]:

@@ -150,10 +150,10 @@ def test_a_lock_whose_owner_is_gone_is_taken_over(clone):
     gone = subprocess.Popen(["true"])
     gone.wait()
     lock = clone / ".venv" / ".ck-lock"
-    lock.mkdir(parents=True)
-    (lock / "pid").write_text(f"{gone.pid}\n")
+    lock.parent.mkdir(parents=True)
+    lock.symlink_to(str(gone.pid))
     assert ck(clone).returncode == 0
-    assert not lock.exists()
+    assert not lock.is_symlink()
 
 
 def test_an_old_python_is_named_with_what_to_install(clone):
@@ -200,10 +200,10 @@ def test_interrupted_it_leaves_no_lock(clone):
         ["./ck"], cwd=clone, env={**os.environ, "FAKE_SLOW": "30"}, stderr=subprocess.PIPE, start_new_session=True
     ) as ran:
         end = time.monotonic() + 20
-        while not (clone / ".venv" / ".ck-lock" / "pid").exists() and time.monotonic() < end:
+        while not (clone / ".venv" / ".ck-lock").is_symlink() and time.monotonic() < end:
             time.sleep(0.02)
         time.sleep(0.3)
         ran.terminate()
         assert ran.wait(20) == 130
         os.killpg(ran.pid, 9)  # the sleep of the test's python
-    assert not (clone / ".venv" / ".ck-lock").exists()
+    assert not (clone / ".venv" / ".ck-lock").is_symlink()
