@@ -251,3 +251,18 @@ def test_a_hub_that_is_killed_repeats_nothing_and_swallows_nothing(running, site
     assert len(mailbox.mails) == 2 * len(WAYS)
     twice = "select slot from slots where grp = 'all' group by slot having count(*) > 1"
     assert running.wire.read(twice).num_rows == 0
+
+
+def test_a_name_that_nobody_knows_is_told_once_and_again_when_it_is_right(running, site):
+    """The way an endpoint's name goes wrong: an edit of ckkit.toml, which the hub reads while it runs."""
+    until(lambda: results(running) >= 2)
+    toml = running.workspace.toml
+    right = toml.read_text()
+    toml.write_text(right.replace(f"http://127.0.0.1:{site.port}/body", "http://no-such-host.invalid/body"))
+    until(lambda: site.news() == [("body", "problem")], lambda: f"{site.news()} {running.log()}")
+    assert "no-such-host.invalid" in site.told[0]["ckkit"]["text"]
+    before = slots(running)
+    toml.write_text(right)
+    until(lambda: site.news() == [("body", "problem"), ("body", "recovery")])
+    until(lambda: slots(running) >= before + 3)
+    assert len(site.told) == 2
