@@ -139,7 +139,8 @@ def _table(lines: list[str], names: list[str], index: int) -> int | None:
     wanted, seen = ".".join(names), -1
     for number, line in enumerate(lines, 1):
         header = _HEADER.match(line)
-        if header and re.sub(r"[\s\"']", "", header["name"]) == wanted:
+        name = re.sub(r"[\s\"']", "", header["name"]) if header else ""
+        if name == wanted or name.startswith(f"{wanted}."):
             seen += 1
             if seen == index or not line.lstrip().startswith("[["):
                 return number

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from ckkit.config import CheckConfig
 from ckkit.errors import Invalid, NotFound
 from ckkit.model import Metric
 from ckkit.plugins import discover
@@ -37,7 +38,7 @@ class Catalogue:
         kind = self.get(type).Params
         for key in given:
             if key not in (known := list(kind.__struct_fields__)):
-                said = nearest(key, known) if known else ": it takes none"
+                said = nearest(key, [*known, *CheckConfig.__struct_fields__]) if known else ": it takes none of its own"
                 raise Invalid(f"the check type {type} has no key {key!r}{said}", key=key)
         try:
             return msgspec.convert(dict(given), kind)

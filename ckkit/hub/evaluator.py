@@ -66,7 +66,9 @@ class Evaluator:
         clock: Callable[[], datetime] = utcnow,
         notifiers: Mapping[str, Notifier] | None = None,
         declared: Sequence[Metric] | None = None,
+        pages: Callable[[], str] = str,
     ) -> None:
+        """`pages` says where the dashboards answer now, where they do; `public_url` of ckkit.toml goes before it."""
         self.workspace = workspace
         self.alerts = Alerts(store, clock)
         self.news = News(store, clock, self.alerts.plan)
@@ -83,7 +85,7 @@ class Evaluator:
         )
         self.last: Evaluation | None = None
         """What was evaluated last in this process."""
-        self._store, self._notices, self._clock = store, notices, clock
+        self._store, self._notices, self._clock, self._pages = store, notices, clock, pages
         self._every, self._deadline = timedelta(seconds=10), timedelta(seconds=5)
         self._config = Config()
         self._lock = threading.RLock()
@@ -112,8 +114,8 @@ class Evaluator:
         with self._lock:
             self._config = config
             self._every, self._deadline = config.hub.every, duration(config.hub.deadline)
-            pages = config.public_url or f"http://127.0.0.1:{config.dashboards.port}"
-            self.teller.configure(config, self.workspace.path, pages)
+            usual = f"http://127.0.0.1:{config.dashboards.port}"
+            self.teller.configure(config, self.workspace.path, lambda: config.public_url or self._pages() or usual)
             self.rulebook.configure(config.addresses)
 
     @property
@@ -124,6 +126,12 @@ class Evaluator:
     def problems(self) -> tuple[Problem, ...]:
         """What is wrong with the monitor files."""
         return self.rulebook.problems
+
+    def look(self) -> tuple[Problem, ...]:
+        """Read the monitor files now, and not only at the next slot; return what is wrong with them."""
+        with self._lock:
+            self._synced(slot_of(self._clock(), self._every))
+        return self.problems
 
     def last_slot(self) -> Slot | None:
         """Return the slot that was judged last, by whom: also before this process began."""

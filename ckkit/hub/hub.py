@@ -92,7 +92,13 @@ class Hub:
             notices=self.notices,
             clock=self.clock,
         )
-        self.evaluator = Evaluator(workspace=self.workspace, store=self.store, notices=self.notices, clock=self.clock)
+        self.evaluator = Evaluator(
+            workspace=self.workspace,
+            store=self.store,
+            notices=self.notices,
+            clock=self.clock,
+            pages=lambda: str((home.part("dashboards") or {}).get("url", "")),
+        )
         self.overview = Overview(
             store=self.store,
             inventory=self.inventory,

@@ -62,11 +62,17 @@ class Teller:
         self._memory, self._rulebook, self._notices, self._clock = memory, rulebook, notices, clock
         self._addresses: dict[str, Address] = {}
         self._routes: list[Route] = []
-        self._pages = ""
+        self._pages: Callable[[], str] = str
         self._account = ""
 
-    def configure(self, config: Config, base: Path, pages: str, env: Mapping[str, str] = os.environ) -> None:
-        """Take addresses and routes. An address without a URL is in `problems`, and the others go on."""
+    def configure(
+        self, config: Config, base: Path, pages: Callable[[], str], env: Mapping[str, str] = os.environ
+    ) -> None:
+        """
+        Take addresses and routes. An address without a URL is in `problems`, and the others go on.
+
+        `pages` says where the dashboards are, when a message is written: their port may be another from start to start.
+        """
         self.problems, self._addresses = {}, {}
         for name, address in config.addresses.items():
             try:
@@ -180,7 +186,7 @@ class Teller:
             monitor=made.monitor if made else None,
             column=made.column if made else "",
             check=next((check for check in checks if check.check_id == item.alert.check_id), None),
-            pages=self._pages,
+            pages=self._pages(),
             account=self._account,
         )
         return Job(
@@ -221,7 +227,7 @@ class Teller:
         if name not in self._addresses:
             raise NotFound(f"ckkit.toml has no address {name!r}{nearest(name, list(self._addresses))}")
         address, now = self._addresses[name], self._clock()
-        message = trial_message(name, self._pages, now)
+        message = trial_message(name, self._pages(), now)
         note = Note(
             alert_id=None,
             alert=None,

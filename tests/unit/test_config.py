@@ -59,6 +59,7 @@ def test_a_file_is_read_into_records(workspace):
         ('node = "web0"\n', "", r":10: a check needs either `node`"),
         ('to = ["oncall"]', 'to = ["nobody"]', r":21: there is no address 'nobody': there are oncall"),
         ('url_env = "ONCALL_URL"', "", r":17: address 'oncall' needs one of"),
+        ("[addresses.oncall]", "[addreses.oncall]", r":17: there is no key 'addreses': did you mean 'addresses'"),
         ("[hub]", "[hub", r":2: not TOML"),
     ],
 )

@@ -46,7 +46,7 @@ def list_monitors(hub: "Hub", ask: Nothing, caller: Caller) -> list[dict[str, An
 @command("monitors.problems")
 def list_problems(hub: "Hub", ask: Nothing, caller: Caller) -> list[dict[str, Any]]:
     """Return what is wrong with the monitor files: file, line, message, and the monitor where it is one."""
-    return [_problem(problem) for problem in hub.evaluator.problems]
+    return [_problem(problem) for problem in hub.evaluator.look()]
 
 
 @command("monitors.evaluate", role=Role.OPERATOR, writes=False)
@@ -63,4 +63,6 @@ def report(hub: "Hub", ask: Report, caller: Caller) -> Evaluation:
 
 
 def _problem(problem: Any) -> dict[str, Any]:
-    return {"file": problem.file, "line": problem.line, "message": problem.message, "monitor": problem.monitor}
+    """File and line have columns of their own, so the message goes without them."""
+    said = problem.message.partition(f"{problem.file}:{problem.line}: ")[2] or problem.message
+    return {"file": problem.file, "line": problem.line, "message": said, "monitor": problem.monitor}
