@@ -445,6 +445,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except CkkitError as error:
         print(f"ckkit: {error.message}", file=sys.stderr)
         return WRONG
+    except UnicodeEncodeError as error:
+        print(f"ckkit: {ascii(error.object)[:80]} is not UTF-8 text, which is what ckkit speaks", file=sys.stderr)
+        return WRONG
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:  # `ckkit … | head`: nobody reads any more, and Python must not try to once more

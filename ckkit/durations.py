@@ -32,7 +32,10 @@ def duration(text: str | timedelta) -> timedelta:
         at = part.end()
     if at == 0 or text[at:].strip():
         raise Invalid(f"cannot read {text!r} as a duration: write numbers with ms, s, m, h, d or w: 10s, 5m, 1h 30m")
-    return timedelta(seconds=seconds)
+    try:
+        return timedelta(seconds=seconds)
+    except OverflowError:
+        raise Invalid(f"the duration {text!r} is longer than time: write less") from None
 
 
 def show_duration(span: timedelta) -> str:

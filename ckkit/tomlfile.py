@@ -32,6 +32,8 @@ def parse(path: Path) -> tuple[str, dict[str, Any]]:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}", file=str(path)) from None
     try:
         return text, tomllib.loads(text)
+    except RecursionError:
+        raise ConfigError(f"{path}: not TOML that anybody wrote: nested too deeply", file=str(path), line=1) from None
     except tomllib.TOMLDecodeError as error:
         found = re.search(r"line (\d+)", str(error))
         line = int(found[1]) if found else text.count("\n") + 1

@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import logging
 import queue
+import resource
 import signal
 import sys
 import threading
@@ -16,6 +17,17 @@ from ckkit.errors import CkkitError
 from ckkit.hub.hub import Hub
 
 log = structlog.get_logger("hub")
+
+
+MEMORY_BYTES = 2 << 30
+"""What this process may have at most. DuckDB's own limit does not count a single value, and one can be all the memory
+of the machine: `select range(2000000000)`. With this the query fails alone, at once, and says so."""
+
+
+def bound_memory() -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    most = MEMORY_BYTES if hard == resource.RLIM_INFINITY else min(MEMORY_BYTES, hard)
+    resource.setrlimit(resource.RLIMIT_DATA, (most, hard))
 
 
 def configure_logs() -> None:
@@ -70,6 +82,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--port", type=int, default=None, help="of the loopback; else that of ckkit.toml; 0: any")
     asked = parser.parse_args(arguments)
     configure_logs()
+    bound_memory()
     asked_to_end: queue.SimpleQueue[int] = queue.SimpleQueue()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, _: asked_to_end.put(number))

@@ -46,4 +46,6 @@ def number(request: web.Request, name: str) -> int:
     found = asked(request, name)
     if not found.isascii() or not found.isdigit():
         raise Invalid(f"`{name}` is {found!r}: it must be a whole number, 0 or more")
+    if int(found) >= 1 << 63:
+        raise Invalid(f"`{name}` is {found}: it must be less than 2^63")
     return int(found)

@@ -40,7 +40,10 @@ def init(target: Path, source: Path | None = None) -> Sequence[Path]:
         )
     if target.exists() and not target.is_dir():
         raise Invalid(f"{target} is a file: give the name of a folder")
-    target.mkdir(parents=True, exist_ok=True)
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Invalid(f"{target} cannot be made: {error.strerror}; give another folder") from None
     for name in names[1:]:
         shutil.copytree(source / name, target / name, ignore=NOT_COPIED)
     # Last: without it the folder is no workspace, so one that was interrupted is not mistaken for one.

@@ -16,10 +16,11 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pyarrow as pa
 import pytest
 
-from ckkit.errors import Cancelled, CkkitError, HubUnreachable, TimedOut
+from ckkit.errors import Cancelled, CkkitError, HubUnreachable, SqlError, TimedOut
 from ckkit.wire import HttpWire
 from ckkit.wire.endpoint import UnixConnection
 from ckkit.wire.request import Ask, pack
@@ -375,4 +376,19 @@ def test_the_end_of_the_hub_ends_running_queries_with_a_reason(hub: Any) -> None
     thread.join(20)
     assert time.monotonic() - began < 8
     assert isinstance(ended[0], Cancelled | HubUnreachable)
+    assert hub.errors() == []
+
+
+@pytest.mark.parametrize("sql", ["select range(2000000000) as a", "select repeat('x', 2000000000) as a"])
+def test_a_value_as_large_as_the_machine_fails_alone(hub: Any, sql: str) -> None:
+    with pytest.raises(SqlError, match="more memory than queries have"):
+        hub.wire.read(sql)
+    assert hub.wire.read("select 1 as n")["n"].to_pylist() == [1]
+    assert psutil.Process(hub.process.pid).memory_info().rss < 2 << 30
+
+
+def test_a_token_that_is_no_text_is_refused_and_not_a_fault(hub: Any) -> None:
+    with closing(socket.create_connection(("127.0.0.1", int(hub.url.rpartition(":")[2])), 10)) as connection:
+        connection.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer \xe9\xff\r\n\r\n")
+        assert connection.recv(64).startswith(b"HTTP/1.1 401")
     assert hub.errors() == []

@@ -399,3 +399,12 @@ def test_params_have_a_schema_that_explains_each_key() -> None:
     schema = msgspec.json.schema(Http.Params)
     properties = schema["$defs"]["HttpParams"]["properties"]
     assert properties["body_matches"]["description"] == "regular expression that the first 100 kB must have"
+
+
+def test_an_expression_that_would_never_end_is_stopped_and_said():
+    from ckkit.collect.checks.web import matches
+    from ckkit.errors import CheckFailed
+
+    assert matches("(a+)+$", "a" * 40 + "!") is not None
+    with pytest.raises(CheckFailed, match="was not done within"):
+        matches(r"(?:(?:a|aa)+)+b\1?(x+x+)+y", "a" * 50 + "x" * 60)

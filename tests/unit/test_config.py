@@ -118,3 +118,14 @@ def test_a_duration_reads_back_as_written(text):
 def test_what_is_no_duration_is_refused(text):
     with pytest.raises(Invalid, match="as a duration"):
         duration(text)
+
+
+def test_a_file_that_is_nested_beyond_reason_is_refused(workspace):
+    workspace.toml.write_text("x = " + "[" * 5000 + "]" * 5000)
+    with pytest.raises(ConfigError, match="nested too deeply"):
+        workspace.load()
+
+
+def test_a_duration_that_is_longer_than_time_is_refused():
+    with pytest.raises(Invalid, match="longer than time"):
+        duration("99999999999999999d")

@@ -11,6 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import aiohttp
 import msgspec
+import regex
 from aiohttp.connector import Connection
 
 from ckkit.collect.certificate import expires
@@ -57,8 +58,8 @@ class HttpParams(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
                 raise ValueError(f"`headers`: {name[:40]!r} has a line break")
         parse_status(self.status)
         try:
-            re.compile(self.body_matches)
-        except re.error as error:
+            regex.compile(self.body_matches)
+        except regex.error as error:
             raise ValueError(f"`body_matches` is no regular expression: {error}") from None
 
 

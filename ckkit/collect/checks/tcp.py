@@ -1,7 +1,6 @@
 """`tcp`: connects to a port, and where asked says something and looks at what comes back."""
 
 import asyncio
-import re
 import ssl
 import time
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Annotated, ClassVar
 
 import msgspec
+import regex
 
 from ckkit.collect.certificate import expires
 from ckkit.collect.checks.web import explain, matches, shown, tls_context
@@ -31,8 +31,8 @@ class TcpParams(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only
 
     def __post_init__(self) -> None:
         try:
-            re.compile(self.expect)
-        except re.error as error:
+            regex.compile(self.expect)
+        except regex.error as error:
             raise ValueError(f"`expect` is no regular expression: {error}") from None
 
 
