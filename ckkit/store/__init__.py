@@ -2,6 +2,6 @@
 
 from ckkit.store.statements import statement
 from ckkit.store.store import Store
-from ckkit.store.writer import Tx
+from ckkit.store.transaction import Tx
 
 __all__ = ["Store", "Tx", "statement"]

@@ -2,7 +2,8 @@
 What the store knows by heart: types, metrics with their positions, the identity of each check.
 
 Held in memory and changed with the file, in the writer's thread: a transaction that is rolled back has it read again.
-A metric of a type takes the next position when it is first seen and keeps it for ever.
+Other threads look at `metrics`, so that one is replaced, never changed. A metric of a type takes the next position when
+it is first seen and keeps it for ever.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,8 @@ from ckkit.store.tables import TYPE_SHIFT
 
 NAME_LIMIT = 128
 METRICS_LIMIT = 2000  # of one type
+CHECKS_LIMIT = (1 << TYPE_SHIFT) - 1  # of one type, ever
+TYPES_LIMIT = (1 << (32 - TYPE_SHIFT)) - 1
 
 IDENTITIES = pa.schema(
     [("check_id", pa.uint32()), ("node", pa.string()), ("type", pa.string()), ("instance", pa.string())]
@@ -41,6 +44,8 @@ class Catalogue:
     ids: dict[tuple[str, str, str], int] = field(default_factory=dict)
     identities: dict[int, Identity] = field(default_factory=dict)
     node_ids: dict[str, int] = field(default_factory=dict)
+    changed: bool = False  # since the last commit
+    _last: dict[str, int] = field(default_factory=dict)  # id by type
 
     @classmethod
     def read(cls, cur: Any) -> "Catalogue":
@@ -61,46 +66,40 @@ class Catalogue:
         """Return the number of a type; a new one gets the next, and its view."""
         if name not in self.types:
             _must_be_a_name(name, "check type")
+            self._must_be_another(name)
+            if len(self.types) >= TYPES_LIMIT:
+                raise Invalid(f"there are {TYPES_LIMIT} check types, {name!r} would be one more")
+            self.changed = True
             self.types[name] = max(self.types.values(), default=0) + 1
             cur.execute("insert into types values ($i, $n)", {"i": self.types[name], "n": name})
             self.make_view(cur, name)
         return self.types[name]
 
+    def _must_be_another(self, name: str) -> None:
+        same = next((known for known in self.types if known.lower() == name.lower()), None)
+        if same is not None:
+            raise Invalid(f"the check types {name!r} and {same!r} differ in case only, which SQL does not tell apart")
+
     def declare(self, cur: Any, metrics: Sequence[Metric]) -> None:
         """Give new metrics their positions; what is said of known ones replaces what was said before."""
-        changed: set[str] = set()
+        by_type: dict[str, list[Metric]] = {}
         for metric in metrics:
-            self.type_id(cur, metric.type)
-            known = self.metrics.setdefault(metric.type, {})
-            if metric.name in known and known[metric.name][1] == metric:
-                continue
-            changed.add(metric.type)
-            position = known[metric.name][0] if metric.name in known else self._next(metric)
-            known[metric.name] = (position, metric)
-            at = {"type": metric.type, "position": position}
-            cur.execute("delete from metrics where type = $type and position = $position", at)
-            cur.execute(
-                "insert into metrics values ($type, $position, $name, $kind, $unit, $exact, $help)",
-                at
-                | {"name": metric.name, "kind": metric.kind, "unit": metric.unit}
-                | {"exact": metric.exact, "help": metric.help},
-            )
-        for name in sorted(changed):
-            self.make_view(cur, name)
-
-    def _next(self, metric: Metric) -> int:
-        _must_be_a_name(metric.name, f"metric of {metric.type!r}")
-        position = len(self.metrics[metric.type]) + 1
-        if position > METRICS_LIMIT:
-            raise Invalid(
-                f"check type {metric.type!r} has {METRICS_LIMIT} metrics, {metric.name!r} would be one more: "
-                "put what varies (a path, a user) into the check's instance, not into the metric's name"
-            )
-        return position
+            by_type.setdefault(metric.type, []).append(metric)
+        for type_name, listed in by_type.items():
+            self.type_id(cur, type_name)
+            known = dict(self.metrics.get(type_name, {}))
+            fresh = {m.name: m for m in listed if m.name not in known or known[m.name][1] != m}
+            for metric in fresh.values():
+                known[metric.name] = (_position(known, metric), metric)
+                _keep(cur, *known[metric.name])
+            if fresh:
+                self.changed = True
+                self.metrics = {**self.metrics, type_name: known}
+                self.make_view(cur, type_name)
 
     def positions(self, cur: Any, type_name: str, names: Sequence[str]) -> list[int]:
         """Return where each metric of a type lies; new ones are taken for gauges."""
-        known = self.metrics.setdefault(type_name, {})
+        known = self.metrics.get(type_name, {})
         if new := [Metric(type=type_name, name=name) for name in names if name not in known]:
             self.declare(cur, new)
             known = self.metrics[type_name]
@@ -114,28 +113,55 @@ class Catalogue:
     def identify(self, cur: Any, wanted: Sequence[tuple[str, str, str]]) -> None:
         """Give an id to each (node, type, instance) that has none."""
         new: list[Identity] = []
-        highest: dict[str, int] = {}
         for node, type_name, instance in wanted:
-            if (node, type_name, instance) in self.ids:
-                continue
-            base = self.type_id(cur, type_name) << TYPE_SHIFT
-            if type_name not in highest:
-                highest[type_name] = max(
-                    (i for i in self.identities if i >> TYPE_SHIFT == base >> TYPE_SHIFT), default=base
-                )
-            highest[type_name] += 1
-            new.append(Identity(highest[type_name], node, type_name, instance))
-            self._know(new[-1])
+            if (node, type_name, instance) not in self.ids:
+                self.type_id(cur, type_name)
+                first, last = self.bounds(type_name)
+                if last - first + 2 > CHECKS_LIMIT:
+                    raise Invalid(f"there have been {CHECKS_LIMIT} checks of the type {type_name!r}: no id is left")
+                new.append(Identity(last + 1, node, type_name, instance))
+                self._know(new[-1])
+                self.changed = True
         insert(cur, "identities", IDENTITIES, [_row(i) for i in new])
+
+    def bounds(self, type_name: str) -> tuple[int, int]:
+        """Return the first and the last id of a type's checks: all between them are given. Last < first: none is."""
+        first = (self.types.get(type_name, 0) << TYPE_SHIFT) + 1
+        return first, self._last.get(type_name, first - 1)
 
     def _know(self, identity: Identity) -> None:
         self.ids[identity.node, identity.type, identity.instance] = identity.check_id
         self.identities[identity.check_id] = identity
+        self._last[identity.type] = max(identity.check_id, self._last.get(identity.type, 0))
 
     def make_view(self, cur: Any, type_name: str) -> None:
         """Make the view of a type as its metrics are now."""
         listed = sorted(self.metrics.get(type_name, {}).values(), key=lambda found: found[0])
         cur.execute(view_of(type_name, self.types[type_name], listed))
+
+
+def _position(known: Mapping[str, tuple[int, Metric]], metric: Metric) -> int:
+    """Return where a metric lies: where it lay, or behind the last of its type."""
+    if metric.name in known:
+        return known[metric.name][0]
+    _must_be_a_name(metric.name, f"metric of {metric.type!r}")
+    if len(known) >= METRICS_LIMIT:
+        raise Invalid(
+            f"check type {metric.type!r} has {METRICS_LIMIT} metrics, {metric.name!r} would be one more: "
+            "put what varies (a path, a user) into the check's instance, not into the metric's name"
+        )
+    return len(known) + 1
+
+
+def _keep(cur: Any, position: int, metric: Metric) -> None:
+    at = {"type": metric.type, "position": position}
+    cur.execute("delete from metrics where type = $type and position = $position", at)
+    cur.execute(
+        "insert into metrics values ($type, $position, $name, $kind, $unit, $exact, $help)",
+        at
+        | {"name": metric.name, "kind": metric.kind, "unit": metric.unit}
+        | {"exact": metric.exact, "help": metric.help},
+    )
 
 
 def insert(cur: Any, table: str, schema: pa.Schema, rows: Sequence[Mapping[str, Any]]) -> None:

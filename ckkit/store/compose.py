@@ -6,7 +6,7 @@ from ckkit.model import Metric, State
 from ckkit.store.tables import SLOTS, TYPE_SHIFT
 
 STATES = " ".join(f"when {state.code} then '{state.value}'" for state in State)
-OWN_COLUMNS = ("ts", "node", "instance", "check_id", "state", "status", "took_seconds")
+OWN_COLUMNS = ("ts", "node", "instance", "check_id", "state", "status", "took_seconds")  # of a view
 
 
 def quoted(name: str) -> str:
@@ -28,13 +28,16 @@ def view_of(type_name: str, type_id: int, metrics: Sequence[tuple[int, Metric]])
     """
     Return the statement that makes the view `checks.<type>`: a row a result, the metrics as columns, by position.
 
-    A metric that is named as one of the view's own columns gets `metric_` before its name. The bounds of `check_id`
-    let the scan skip the other types.
+    Names that differ in case only are one name for SQL: the later one gets its position behind it. The bounds of
+    `check_id` let the scan skip the other types.
     """
     low, high = type_id << TYPE_SHIFT, ((type_id + 1) << TYPE_SHIFT) - 1
-    named = "".join(
-        f",\n       {value_column(position)} as {quoted(column_name(metric.name))}" for position, metric in metrics
-    )
+    taken, named = set(OWN_COLUMNS), ""
+    for position, metric in metrics:
+        name = column_name(metric.name)
+        name = f"{name}_{position}" if name.lower() in taken else name
+        taken.add(name.lower())
+        named += f",\n       {value_column(position)} as {quoted(name)}"
     return f"""
 create or replace view checks.{quoted(type_name)} as
 select r.ts, i.node, i.instance, r.check_id,
@@ -45,7 +48,12 @@ where r.check_id between {low} and {high} and i.type = {literal(type_name)}
 
 
 def column_name(metric: str) -> str:
-    """Return the name of a metric as a column of its view."""
+    """
+    Return the name of a metric as a column of its view: its own, or with `metric_` before it where that is taken.
+
+    >>> column_name("busy_ratio"), column_name("state")
+    ('busy_ratio', 'metric_state')
+    """
     return f"metric_{metric}" if metric in OWN_COLUMNS else metric
 
 

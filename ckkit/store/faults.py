@@ -4,9 +4,14 @@ import re
 
 import duckdb
 
-from ckkit.errors import Cancelled, CkkitError, SqlError, StoreError, StoreFull
+from ckkit.errors import Cancelled, CkkitError, SqlError, StoreDamaged, StoreError, StoreFull
 
-_FULL = re.compile(r"No space left|disk quota|Disk quota|could not write .* No space", re.IGNORECASE)
+_FULL = re.compile(r"No space left|disk quota", re.IGNORECASE)
+_DAMAGED = re.compile(r"Corrupt database file|does not match stored checksum")
+
+
+class Invalidated(StoreError):
+    """DuckDB gave the database up: it has to be opened again before anything works."""
 
 
 def is_full(error: BaseException) -> bool:
@@ -15,8 +20,18 @@ def is_full(error: BaseException) -> bool:
 
 
 def is_invalidated(error: BaseException) -> bool:
-    """Say whether the database has to be reopened before anything works again."""
-    return "invalidated" in str(error)
+    """
+    Say whether the database has to be opened again before anything works.
+
+    >>> is_invalidated(duckdb.FatalException("… Reopen the database instance to recover. …"))
+    True
+    """
+    return isinstance(error, (Invalidated, duckdb.FatalException)) or "database has been invalidated" in str(error)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Say whether others held the memory (or the room for what does not fit into it) that this needed."""
+    return isinstance(error, (duckdb.OutOfMemoryException, MemoryError))
 
 
 def of_write(error: BaseException) -> CkkitError:
@@ -27,19 +42,33 @@ def of_write(error: BaseException) -> CkkitError:
         return StoreFull(
             "the disk of the store is full: nothing of this was stored. Free some space, and it is taken again",
         )
-    return StoreError(f"the store could not write: {_first_line(error)}")
+    if _DAMAGED.search(str(error)):
+        return _damaged(error)
+    return StoreError(f"the store could not write, and nothing of this was stored: {first_line(error)}")
 
 
 def of_read(error: BaseException) -> CkkitError:
     """Return what a failed query means to whoever wrote it."""
     if isinstance(error, CkkitError):
         return error
+    if is_invalidated(error):
+        return Invalidated(f"the store has to be opened again: {first_line(error)}")
     if isinstance(error, duckdb.InterruptException):
         return Cancelled("the query was cancelled")
-    if isinstance(error, duckdb.OutOfMemoryException):
-        return SqlError(f"the query needs more memory than queries have; ask for less at once: {_first_line(error)}")
+    if is_out_of_memory(error):
+        return SqlError(f"the query needs more memory than queries have; ask for less at once: {first_line(error)}")
+    if _DAMAGED.search(str(error)):
+        return _damaged(error)
     return SqlError(str(error), kind=type(error).__name__)
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    """Return what an error says, in one line."""
     return (str(error).strip() or type(error).__name__).splitlines()[0][:500]
+
+
+def _damaged(error: BaseException) -> StoreDamaged:
+    return StoreDamaged(
+        f"a part of the store's file cannot be read, its disk may be failing: {first_line(error)}. Stop the hub, copy "
+        "the home to another disk, and go on with the newest of its `backups`"
+    )

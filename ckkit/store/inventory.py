@@ -17,7 +17,7 @@ from ckkit.model import Check, Metric, Node
 from ckkit.store.catalogue import Catalogue, insert
 from ckkit.store.secrets import redacted
 from ckkit.store.times import naive
-from ckkit.store.writer import Tx
+from ckkit.store.transaction import Tx
 
 T = TypeVar("T")
 
@@ -176,6 +176,7 @@ def _sync_nodes(
     rows = {row["name"]: row for row in _rows(tx, CURRENT_NODES)}
     ids = tx.catalogue.node_ids
     new = [name for name in wanted if name not in ids]
+    tx.catalogue.changed = tx.catalogue.changed or bool(new)
     ids.update(zip(new, itertools.count(max(ids.values(), default=0) + 1)))
     desired = {name: _node_row(node, ids[name]) for name, node in wanted.items()}
     added, changed, removed = _difference(rows, desired)
@@ -214,7 +215,9 @@ def _difference(
 def _end(tx: Tx, table: str, column: str, ids: list[int]) -> None:
     if ids:
         tx.cur.execute(
-            f"update {table} set valid_to = $at where valid_to is null and {column} in (select unnest($ids))",  # noqa: S608
+            # A clock that was set back must not end a version before it began.
+            f"update {table} set valid_to = greatest(valid_from, $at) "  # noqa: S608  names of this module
+            f"where valid_to is null and {column} in (select unnest($ids))",
             {"at": naive(tx.now), "ids": ids},
         )
 

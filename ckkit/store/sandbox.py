@@ -1,14 +1,17 @@
 """
 SQL that people write: read only, one statement, within a time.
 
-Two layers, and each stops what the other lets pass: the statement must be of the type SELECT or EXPLAIN (CHECKPOINT,
-VACUUM and CREATE TEMP pass a read-only transaction), and it runs in a read-only transaction (an INSERT within a WITH is
-of the type SELECT). Files, networks and settings are sealed for the whole database when it is opened.
+Several layers, since each stops what another lets pass. The statement must be of the type SELECT, or EXPLAIN of one:
+CHECKPOINT, VACUUM and CREATE TEMP pass a read-only transaction, and so does EXPLAIN ANALYZE of a COPY. It may call the
+table functions that are listed in `store/reading.py`. It runs in a read-only transaction: an INSERT within a WITH is of
+the type SELECT. Files, networks and settings are sealed for the whole database when it is opened.
 
 A job is interrupted under the lock that guards the table of running jobs, and leaves that table before its cursor goes
-back: so an interrupt never hits the cursor's next user.
+back: so an interrupt never hits the cursor's next user. A reader that has stopped asking for rows is not interrupted
+but let go: its stream and its transaction are closed, or they would keep the journal from being folded into the file.
 """
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -19,8 +22,8 @@ import pyarrow as pa
 
 from ckkit.errors import CkkitError, Refused, TimedOut
 from ckkit.store.faults import of_read
+from ckkit.store.reading import only_reads
 
-ALLOWED = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
 BATCH_ROWS = 65536
 WATCH_S = 0.05
 
@@ -28,14 +31,40 @@ WATCH_S = 0.05
 class Job:
     """One running query: who may stop it, and why it was stopped."""
 
-    def __init__(self, cur: Any, limit_s: float, jobs: "Jobs") -> None:
-        self.cur, self.limit_s, self._jobs = cur, limit_s, jobs
+    def __init__(self, cur: Any, limit_s: float, jobs: "Jobs", disown: Callable[[Any], None]) -> None:
+        """`disown(cur)` takes the cursor away from who sleeps over an answer."""
+        self.cur, self.limit_s, self.jobs, self._disown = cur, limit_s, jobs, disown
         self.deadline = time.monotonic() + limit_s
         self.why = ""
+        self.step = threading.Lock()  # held while DuckDB works for this job
+        self.rows: Any = None
 
     def stop(self, why: str) -> None:
         """End it, if it still runs."""
-        self._jobs.stop(self, why)
+        self.jobs.stop(self, why)
+
+    def halt(self, why: str) -> None:
+        """Interrupt what DuckDB does for it, or close its stream where DuckDB waits to be asked."""
+        self.why = self.why or why
+        if self.step.acquire(blocking=False):
+            try:
+                self.finish()
+                self._disown(self.cur)
+            finally:
+                self.step.release()
+        else:
+            with contextlib.suppress(duckdb.Error):
+                self.cur.interrupt()
+
+    def finish(self) -> None:
+        """Close the stream and the transaction; harmless when they are. `step` is held."""
+        rows, self.rows = self.rows, None
+        if rows is not None:
+            rows.close()
+        for _ in range(2):  # an interrupt that came late hits the first
+            with contextlib.suppress(duckdb.Error):  # there is none, or the connection is gone
+                self.cur.execute("rollback")
+                return
 
 
 class Jobs:
@@ -43,8 +72,8 @@ class Jobs:
 
     def __init__(self) -> None:
         self._running: set[Job] = set()
-        self._lock = threading.Lock()
-        self._end = threading.Event()
+        self._changed = threading.Condition()
+        self._ended = False
         self._thread = threading.Thread(target=self._watch, name="ckkit-store-watchdog", daemon=True)
         self._thread.start()
 
@@ -52,88 +81,93 @@ class Jobs:
         return len(self._running)
 
     def add(self, job: Job) -> None:
-        with self._lock:
+        with self._changed:
             self._running.add(job)
+            self._changed.notify()
 
     def remove(self, job: Job) -> None:
-        with self._lock:
+        with self._changed:
             self._running.discard(job)
 
     def stop(self, job: Job, why: str) -> None:
-        with self._lock:
+        with self._changed:
             if job in self._running:
-                self._interrupt(job, why)
+                job.halt(why)
+
+    def stop_all(self, why: str) -> None:
+        """Stop every query."""
+        with self._changed:
+            for job in self._running:
+                job.halt(why)
 
     def close(self) -> None:
-        """Stop every query and the thread."""
-        self._end.set()
-        with self._lock:
-            for job in self._running:
-                self._interrupt(job, "the hub stops")
+        """Stop every query and the thread. Once is enough."""
+        with self._changed:
+            self._ended = True
+            self._changed.notify()
+        self.stop_all("the hub stops")
         self._thread.join()
 
-    @staticmethod
-    def _interrupt(job: Job, why: str) -> None:
-        job.why = job.why or why
-        job.cur.interrupt()
-
     def _watch(self) -> None:
-        while not self._end.wait(WATCH_S):
-            now = time.monotonic()
-            with self._lock:
+        with self._changed:
+            while not self._ended:
+                self._changed.wait(WATCH_S if self._running else None)
+                now = time.monotonic()
                 for job in self._running:
                     if now > job.deadline:
-                        self._interrupt(job, "timeout")
+                        job.halt("timeout")
 
 
-def read(
-    cur: Any, jobs: Jobs, sql: str, params: Mapping[str, Any] | None, limit_s: float, told: Callable[[Job], None] | None
-) -> Iterator[Any]:
+def read(job: Job, sql: str, params: Mapping[str, Any] | None, told: Callable[[Job], None] | None) -> Iterator[Any]:
     """
     Yield the schema of the answer, then its record batches.
 
     Raises:
-        Refused: not one SELECT or EXPLAIN.
+        Refused: not one SELECT or EXPLAIN, or it calls what may not be called.
         SqlError: DuckDB cannot read or do it; its message.
         TimedOut, Cancelled: it was stopped.
     """
-    job = Job(cur, limit_s, jobs)
     try:
-        statement = _only_one(cur, sql)
-        cur.execute("begin transaction read only")
-        jobs.add(job)
+        statement = only_reads(job.cur, sql)
+        job.jobs.add(job)
         try:
             if told is not None:
                 told(job)
-            yield from _batches(cur, statement, params)
+            yield from _batches(job, statement, params)
         finally:
-            jobs.remove(job)
-            cur.execute("rollback")
+            job.jobs.remove(job)
+            with job.step:
+                job.finish()
     except CkkitError:
         raise
-    except (duckdb.Error, OSError, pa.ArrowException) as error:
+    except (duckdb.Error, OSError, MemoryError, pa.ArrowException, _Gone) as error:
         raise _why(error, job) from None
 
 
-def _batches(cur: Any, statement: Any, params: Mapping[str, Any] | None) -> Iterator[Any]:
-    relation = cur.sql(statement, params=dict(params)) if params else cur.sql(statement)
-    if relation is None:
-        raise Refused("this statement gives no rows: write a SELECT")
-    reader = relation.to_arrow_reader(BATCH_ROWS)
-    yield reader.schema
-    yield from reader
+class _Gone(Exception):
+    """The job was let go between two batches."""
 
 
-def _only_one(cur: Any, sql: str) -> Any:
-    statements = cur.extract_statements(sql)
-    if len(statements) != 1:
-        raise Refused(f"one statement at a time, here are {len(statements)}: send them one by one")
-    if statements[0].type not in ALLOWED:
-        kind = statements[0].type.name
-        raise Refused(
-            f"SQL here only reads, this is {kind}: write a SELECT; what changes something is a command of the kit"
-        )
-    return statements[0]
+def _batches(job: Job, statement: Any, params: Mapping[str, Any] | None) -> Iterator[Any]:
+    with job.step:
+        if job.why:
+            raise _Gone
+        job.cur.execute("begin transaction read only")
+        relation = job.cur.sql(statement, params=dict(params)) if params else job.cur.sql(statement)
+        if relation is None:
+            raise Refused("this statement gives no rows: write a SELECT")
+        job.rows = relation.to_arrow_reader(BATCH_ROWS)
+        del relation  # or it would hold the connection while the rows are taken
+        schema = job.rows.schema
+    yield schema
+    while True:
+        with job.step:
+            if job.rows is None:
+                raise _Gone
+            batch = next(job.rows, None)
+        if batch is None:
+            return
+        yield batch
 
 
 def _why(error: BaseException, job: Job) -> CkkitError:

@@ -1,16 +1,14 @@
 """
 The store: one DuckDB file, one writer, sandboxed readers.
 
-    Store.open → file (lock, header) → migrations → seal → writer, jobs
+    Store.open → file (lock, header) → migrations → seal → pool → writer, jobs
     append, results, write  → the writer's thread, answered after the commit
     query                   → ours, trusted, read only
     read                    → people's SQL, in the sandbox
 """
 
 import contextlib
-import queue
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,15 +19,16 @@ import pyarrow as pa
 from ckkit.errors import Invalid
 from ckkit.model import Event, Receipt, Result
 from ckkit.store import file, migrations, outbox, sandbox
-from ckkit.store.faults import is_invalidated, of_read, of_write
+from ckkit.store.faults import Invalidated, of_read, of_write
 from ckkit.store.inventory import Inventory
+from ckkit.store.pool import Pool
 from ckkit.store.times import utcnow
-from ckkit.store.writer import Append, Tx, Writer
+from ckkit.store.transaction import Transactions, Tx
+from ckkit.store.writer import Append, Writer
 
 T = TypeVar("T")
 
 MEMORY_LIMIT = "256MB"
-CLOSE_PATIENCE_S = 5.0  # for readers that were stopped to let go
 
 
 class Store:
@@ -44,12 +43,14 @@ class Store:
         read_limit_s: float,
     ) -> None:
         self.path, self.read_limit_s = path, read_limit_s
-        self._lock, self._reconnect = lock, connect
-        self._con = connect()
-        self._free: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._lent, self._returned = 0, threading.Condition()
+        self._lock = lock
         self._jobs = sandbox.Jobs()
-        self._writer = Writer(self._cursor_of_the_writer, clock)
+        try:
+            self._pool = Pool(connect, self._jobs.stop_all)
+            self._writer = Writer(Transactions(self._pool, clock, self._jobs.stop_all))
+        except BaseException:
+            self._jobs.close()
+            raise
         self._writer.start()
         self.inventory = Inventory(self, lambda: self._writer.catalogue)
 
@@ -65,44 +66,45 @@ class Store:
         backups: Path | None = None,
     ) -> "Store":
         """
-        Open the store at `path`, or make it; an older one is copied to `backups` and brought up to date.
+        Open the store at `path`, or make it. An older one is brought up to date, after a copy of it was made in
+        `backups` (where none is given: in the folder `backups` beside it).
 
         Raises:
             StoreLocked: another process has it.
             StoreDamaged: it is truncated, or no store; left as it is, the copies named.
             StoreNewer: a newer ckkit wrote it; left as it is.
-            StoreFull: there is no room to make it.
+            StoreFull: there is no room to make it, or to copy it.
+            StoreError: its folder cannot be used.
         """
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = file.Lock(path)
+        with file.plain_words(path):
+            real = file.made_ready(path)
+            lock = file.Lock(real)
+        backups = backups or real.parent / "backups"
 
-        def connect() -> Any:
+        def connect(path: Path) -> Any:
             return file.connect(path, threads=threads, memory_limit=memory_limit or MEMORY_LIMIT, backups=backups)
 
         def sealed() -> Any:
-            con = connect()
+            con = connect(real)
             file.seal(con)
             return con
 
         try:
-            _migrate(path, connect, backups, clock())
-            return cls(path, lock, sealed, clock, read_limit_s)
-        except BaseException as error:
+            with file.plain_words(real):
+                migrations.bring_up_to_date(real, connect, backups, clock())
+                return cls(path, lock, sealed, clock, read_limit_s)
+        except duckdb.Error as error:
             lock.release()
-            if isinstance(error, duckdb.Error):
-                raise of_write(error) from None
+            raise of_write(error) from None
+        except BaseException:
+            lock.release()
             raise
 
     def close(self) -> None:
-        """Finish what waits to be written, stop the readers, close the file and give its lock back."""
+        """Stop the readers, finish what waits to be written, close the file and give its lock back. Once is enough."""
         self._jobs.close()
-        with self._returned:
-            self._returned.wait_for(lambda: self._lent == 0, timeout=CLOSE_PATIENCE_S)
         self._writer.stop()
-        with contextlib.suppress(queue.Empty):
-            while True:
-                self._free.get_nowait().close()
-        self._con.close()
+        self._pool.close()
         self._lock.release()
 
     # -- writing -------------------------------------------------------------------------------------------------
@@ -142,12 +144,16 @@ class Store:
     # -- reading -------------------------------------------------------------------------------------------------
 
     def query(self, sql: str, params: Mapping[str, Any] | None = None) -> pa.Table:
-        """Return the rows of one of our own statements."""
-        with self._cursor() as cur:
-            try:
-                return cur.sql(sql, params=dict(params) if params else None).to_arrow_table()
-            except duckdb.Error as error:
-                raise of_read(error) from None
+        """
+        Return the rows of one of our own statements, which reads: writing is the writer's.
+
+        Raises SqlError where it cannot be read or done, StoreError while the file cannot be opened.
+        """
+        try:
+            return self._queried(sql, params)
+        except Invalidated:
+            self._heal()
+            return self._queried(sql, params)
 
     def read(
         self,
@@ -162,8 +168,16 @@ class Store:
 
         `job` is told the running query, so that it can be stopped from another thread. Close the iterator when done.
         """
-        with self._cursor() as cur:
-            yield from sandbox.read(cur, self._jobs, sql, params, limit_s or self.read_limit_s, job)
+        rows = self._read(sql, params, limit_s, job)
+        try:
+            schema = next(rows)
+        except Invalidated:
+            self._heal()
+            rows = self._read(sql, params, limit_s, job)
+            schema = next(rows)
+        with contextlib.closing(rows):
+            yield schema
+            yield from rows
 
     def events(self, since: int, topics: Sequence[str] = (), most: int = 10_000) -> list[Event]:
         """Return the events after the sequence `since`, oldest first."""
@@ -180,63 +194,31 @@ class Store:
 
     def bytes(self) -> int:
         """Return the size of the file with its journal."""
-        journal = self.path.with_name(self.path.name + ".wal")
+        journal = file.journal_of(self.path)
         return self.path.stat().st_size + (journal.stat().st_size if journal.exists() else 0)
 
-    @contextlib.contextmanager
-    def _cursor(self) -> Iterator[Any]:
-        """Lend a cursor. One that failed is not lent again: it may belong to a database that was invalidated."""
-        try:
-            cur = self._free.get_nowait()
-        except queue.Empty:
-            cur = self._con.cursor()
-        with self._returned:
-            self._lent += 1
-        try:
-            yield cur
-        except GeneratorExit:  # whoever read has seen enough
-            self._free.put(cur)
-            raise
-        except BaseException:
-            cur.close()
-            raise
-        else:
-            self._free.put(cur)
-        finally:
-            with self._returned:
-                self._lent -= 1
-                self._returned.notify_all()
+    def _queried(self, sql: str, params: Mapping[str, Any] | None) -> pa.Table:
+        with self._pool.cursor() as cur:
+            try:
+                cur.execute("begin transaction read only")
+                found = cur.sql(sql, params=dict(params) if params else None).to_arrow_table()
+                cur.execute("rollback")
+                return found
+            except duckdb.Error as error:
+                raise of_read(error) from None
 
-    def _cursor_of_the_writer(self) -> Any:
-        """A cursor of the store; after an invalidation, of the store opened again."""
-        try:
-            cur = self._con.cursor()
-            cur.execute("select 1 from migrations limit 1")
-        except duckdb.Error as error:
-            if not is_invalidated(error):
-                raise
-            self._con.close()
-            self._drop_cursors()
-            self._con = self._reconnect()
-            cur = self._con.cursor()
-        return cur
+    def _read(
+        self,
+        sql: str,
+        params: Mapping[str, Any] | None,
+        limit_s: float | None,
+        job: Callable[[sandbox.Job], None] | None,
+    ) -> Generator[Any, None, None]:
+        with self._pool.cursor() as cur:
+            asked = sandbox.Job(cur, limit_s or self.read_limit_s, self._jobs, self._pool.disown)
+            yield from sandbox.read(asked, sql, params, job)
 
-    def _drop_cursors(self) -> None:
-        with contextlib.suppress(queue.Empty):
-            while True:
-                self._free.get_nowait().close()
-
-
-def _migrate(path: Path, connect: Callable[[], Any], backups: Path | None, now: datetime) -> None:
-    existed = path.exists()
-    con = connect()
-    try:
-        todo = migrations.pending(migrations.applied(con), path)
-        if todo and existed:
-            con.close()
-            if backups is not None:
-                migrations.copy_first(path, backups, now)
-            con = connect()
-        migrations.run(con, todo, now)
-    finally:
-        con.close()
+    def _heal(self) -> None:
+        """Have the file opened again, after a reader found that DuckDB gave it up."""
+        if not self._writer.is_here:  # there, the next write does it
+            self._writer.write(lambda tx: None)

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from ckkit.errors import Invalid
 from ckkit.model import Check, Metric, Node
 from ckkit.store import Store
 
@@ -97,3 +98,57 @@ def test_ids_and_positions_outlive_the_process(tmp_path):
     again = Store.open(path)
     assert (again.inventory.checks(), again.inventory.metrics(), again.last_seq()) == before
     again.close()
+
+
+def test_a_clock_that_is_set_back_ends_no_version_before_it_began(store, clock):
+    store.inventory.sync([WEB], [HTTP])
+    clock.now -= timedelta(days=1)
+    store.inventory.sync([Node(name="web0", tags=("late",))], [])
+    rows = store.query("select valid_from, valid_to from nodes union all select valid_from, valid_to from checks")
+    assert all(row["valid_to"] is None or row["valid_to"] >= row["valid_from"] for row in rows.to_pylist())
+    assert [node.tags for node in store.inventory.nodes()] == [("late",)]
+    assert store.inventory.checks() == []
+
+
+def test_ids_are_given_once_whatever_comes_and_goes(store):
+    seen = {}
+    for turn in range(6):
+        nodes = [Node(name=f"n{i}") for i in range(8) if (i + turn) % 3]
+        checks = [Check(node=node.name, type=kind) for node in nodes for kind in ("cpu", "disk")[turn % 2 :]]
+        store.inventory.sync(nodes, checks)
+        for check in store.inventory.checks():
+            assert seen.setdefault(check.key, check.check_id) == check.check_id
+        for node in store.inventory.nodes():
+            assert seen.setdefault(node.name, node.node_id) == node.node_id
+    ids = [number for name, number in seen.items() if "/" in name]
+    assert len(set(ids)) == len(ids)
+
+
+def test_a_type_has_room_for_no_more_checks_than_its_ids(store, monkeypatch):
+    from ckkit.store import catalogue
+
+    monkeypatch.setattr(catalogue, "CHECKS_LIMIT", 2)
+    many = [Check(node="web0", type="http", instance=str(n)) for n in range(3)]
+    with pytest.raises(Invalid, match="2 checks of the type 'http'"):
+        store.inventory.sync([WEB], many)
+    assert store.inventory.nodes() == []
+    store.inventory.sync([WEB], many[:2])
+    assert len(store.inventory.checks()) == 2
+
+
+def test_metrics_without_end_are_refused(store, monkeypatch):
+    from ckkit.store import catalogue
+
+    monkeypatch.setattr(catalogue, "METRICS_LIMIT", 3)
+    with pytest.raises(Invalid, match=r"put what varies .* into the check's instance"):
+        store.inventory.declare([Metric(type="cpu", name=f"m{n}") for n in range(4)])
+    assert store.inventory.metrics() == []
+
+
+def test_the_same_inventory_of_a_thousand_nodes_is_compared_and_not_written(store):
+    nodes = [Node(name=f"n{i}", tags=("web",)) for i in range(1000)]
+    checks = [Check(node=n.name, type=t) for n in nodes for t in ("cpu", "memory")]
+    assert len(store.inventory.sync(nodes, checks).checks_added) == 2000
+    before = store.last_seq()
+    assert not store.inventory.sync(nodes, checks)
+    assert store.last_seq() == before == 3000

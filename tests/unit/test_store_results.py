@@ -2,17 +2,19 @@
 
 import math
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ckkit.errors import Invalid
-from ckkit.model import Check, Metric, Node, Result, State
+from ckkit.model import EPOCH, Check, Metric, Node, Result, State
 from ckkit.store import Store
-from ckkit.store.results import rounded
+from ckkit.store.results import FIRST_MS, LAST_MS, rounded
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
@@ -131,6 +133,8 @@ def test_delivered_twice_counts_once_and_a_new_boot_counts_anew(store):
         (lambda t: t.set_column(2, "state", pa.array([0, 9], pa.uint8())), "have the state 9"),
         (lambda t: t.append_column("x", pa.array(["a", "b"])), "a column that is not what it must be"),
         (lambda t: t.set_column(0, "ts", pa.array([None, NOW], pa.timestamp("ms"))), "rows without ts"),
+        (lambda t: t.set_column(0, "ts", pa.array([2**62, 0], pa.timestamp("ms"))), "not between 2000 and 2100"),
+        (lambda t: t.set_column(0, "ts", pa.array([0, 0], pa.timestamp("ms"))), "not between 2000 and 2100"),
     ],
 )
 def test_what_is_refused_is_said_and_stores_nothing(store, spoil, said):
@@ -202,3 +206,94 @@ def test_aware_parameters_mean_the_same_in_every_zone(tmp_path, monkeypatch):
     finally:
         monkeypatch.undo()
         time.tzset()
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(FIRST_MS * 1000, LAST_MS * 1000 - 1).map(lambda us: EPOCH + timedelta(microseconds=us)),
+            st.sampled_from(list(State)),
+            st.floats(0, 1e6, width=32),
+            st.text(max_size=20).filter(lambda text: "\x00" not in text and text.isprintable()),
+            st.dictionaries(st.sampled_from("abcdefghijklmnopqrstuvwxyz"), st.integers(-99999, 99999), max_size=26),
+        ),
+        min_size=1,
+        max_size=20,
+    )
+)
+@settings(max_examples=20, deadline=None)
+def test_what_is_appended_comes_back(runs):
+    with TemporaryDirectory() as folder:
+        store = Store.open(Path(folder) / "ckkit.duckdb")
+        store.inventory.sync([Node(name="n")], [Check(node="n", type="t")])
+        (check,) = store.inventory.checks()
+        results = [
+            Result(
+                check_id=check.check_id,
+                ts=ts,
+                state=state,
+                took_seconds=took,
+                status=status,
+                values={name: float(value) for name, value in values.items()},
+            )
+            for ts, state, took, status, values in runs
+        ]
+        store.results(results, source="s", boot="b", sequence=1)
+        found = []
+        for row in store.query("select * exclude (node, instance, check_id) from checks.t").to_pylist():
+            known = [row.pop(name) for name in ("ts", "state", "status", "took_seconds")]
+            found.append((*known, {name: value for name, value in row.items() if value is not None}))
+        store.close()
+    wanted = [
+        (
+            r.ts.replace(tzinfo=None, microsecond=r.ts.microsecond // 1000 * 1000),
+            str(r.state),
+            r.status,
+            r.took_seconds,
+            dict(r.values),
+        )
+        for r in results
+    ]
+    assert sorted(found, key=repr) == sorted(wanted, key=repr)
+
+
+def test_a_batch_without_rows_is_taken(store):
+    assert append(store, table([], a=[])).rows == 0
+    assert not append(store, table([], a=[])).new
+
+
+def test_columns_in_pieces_and_out_of_order_are_put_together_and_sorted(store):
+    first, second = ids(store, "cpu")
+    pieces = pa.concat_tables([table([second, first], a=[2, 1]), table([second, first], a=[4, 3])])
+    seen = []
+    store.on_results(lambda rows: seen.append(rows["check_id"].to_pylist()))
+    append(store, pieces)
+    append(store, table([], a=[]), 2)
+    assert seen[0] == [first, first, second, second]
+    assert [row["a"] for row in store.query("select a from checks.cpu order by node, a").to_pylist()] == [1, 3, 2, 4]
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        {"status": "\ud800 half a letter"},
+        {"values": {"a": 10**400}},
+        {"values": {"a": "much"}},
+        {"values": {"a\nb": 1.0}},
+        {"took_seconds": "long"},
+        {"ts": NOW.replace(tzinfo=None)},
+    ],
+    ids=lambda spoil: next(iter(spoil)),
+)
+def test_a_record_that_can_never_be_stored_is_invalid_and_not_tried_for_ever(store, spoil):
+    good = {"check_id": ids(store, "cpu")[0], "ts": NOW, "state": State.OK, "took_seconds": 0.1, "values": {"a": 1.0}}
+    with pytest.raises(Invalid):
+        store.results([Result(**good), Result(**(good | spoil))], source="c", boot="a", sequence=1)
+    assert store.results([Result(**good)], source="c", boot="a", sequence=1).new
+
+
+def test_a_status_may_hold_anything_that_is_text(store):
+    text = "\x00 \u2028 ☠ '; drop table results; -- \t"
+    row = Result(check_id=ids(store, "cpu")[0], ts=NOW, state=State.OK, took_seconds=0.0, status=text)
+    store.results([row], source="c", boot="a", sequence=1)
+    assert store.query("select status from checks.cpu")["status"].to_pylist() == [text]
