@@ -6,19 +6,20 @@ Voila, set up: loopback, a token, a template that asks no other machine, kernels
 
 import hashlib
 import hmac
-import html
+import logging
 import os
-import socket
 from pathlib import Path
 from typing import Any
 
 from ckkit.config import Home, Workspace
 from ckkit.errors import Taken
+from ckkit.up import ports
 
 SHARE = Path(__file__).parent / "share" / "jupyter"
 WIDGETS = ("@voila-dashboards/widgets-manager8", "@jupyter-widgets/jupyterlab-manager", "anywidget")
 READY = {"overview.ipynb": 1, "node.ipynb": 1}
 CULL_S, CULL_EVERY_S = 60, 15
+PING_MS, SILENT_MS = 15_000, 40_000  # a browser that does not answer for so long is gone
 
 
 def secret(home: Home) -> bytes:
@@ -38,16 +39,14 @@ def settings(home: Home, workspace: Workspace, port: int, cull_s: int, cull_ever
             "token": home.token("operator"),
             "cookie_secret": secret(home),
             "log_level": "WARN",
+            "tornado_settings": {"ws_ping_interval": PING_MS, "ws_ping_timeout": SILENT_MS},
         },
         "VoilaConfiguration": {
             "template": "ckkit",
             "theme": "dark",
-            "classic_tree": True,
             "preheat_kernel": True,
             "extension_allowlist": list(WIDGETS),
             "show_tracebacks": True,
-            "resources": {"ckkit_nav": navigation(home)},
-            "page_config_hook": lambda config, **_: {**config, "ckkitNav": navigation(home)},
         },
         "VoilaKernelManager": {
             "kernel_pools_config": {
@@ -55,7 +54,9 @@ def settings(home: Home, workspace: Workspace, port: int, cull_s: int, cull_ever
                 **{
                     name: {"pool_size": size} for name, size in READY.items() if (workspace.voila_apps / name).is_file()
                 },
-            }
+            },
+            # The next one is made ready when the page is on the screen: it would be in the way of its loading.
+            "fill_delay": 2.5,
         },
         "MappingKernelManager": {"cull_idle_timeout": cull_s, "cull_interval": cull_every_s},
         # Over TCP any user of the machine could read what a kernel says.
@@ -63,25 +64,24 @@ def settings(home: Home, workspace: Workspace, port: int, cull_s: int, cull_ever
     }
 
 
-def navigation(home: Home) -> str:
-    """Return the bar on top of every page. JupyterLab asks for its own token."""
-    lab = (home.part("up") or {}).get("lab_url", "")
-    links = [("/voila/render/overview.ipynb", "Overview"), ("/voila/tree", "Dashboards")]
-    made = "".join(f'<a href="{url}">{title}</a>' for url, title in links)
-    right = f'<a class="right" href="{html.escape(lab)}">JupyterLab</a>' if lab else ""
-    return f"<b>ckkit</b>{made}{right}"
-
-
 def taken(port: int) -> None:
-    """Raise Taken where somebody else has the port."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            raise Taken(
-                f"port {port} for the dashboards is taken: stop what has it, or `./ck up --dashboards-port {port + 1}`"
-            ) from None
+    """Raise Taken where somebody else has the port; it says who."""
+    if not ports.is_free(port):
+        raise Taken(
+            f"port {port} for the dashboards is taken by {ports.owner(port)}: stop it, or "
+            f"`./ck up --dashboards-port {ports.next_free(port)}`",
+            port=port,
+        )
+
+
+def worth_a_line(record: logging.LogRecord) -> bool:
+    """
+    Say whether a line belongs into the log.
+
+    Trust is about outputs, and notebooks in git have none; Jupyter's pings are its own, and Tornado takes their
+    milliseconds for seconds.
+    """
+    return not any(said in record.getMessage() for said in ("is not trusted", "websocket_ping_timeout"))
 
 
 def freshened(kernels: Any) -> None:
@@ -111,16 +111,14 @@ def run(home: Home, workspace: Workspace, port: int, *, cull_s: int = CULL_S, cu
     os.environ["JUPYTER_RUNTIME_DIR"] = str(runtime)  # unix sockets of kernels lie there: a short path
     from traitlets.config import Config
     from voila.app import Voila
-    from voila.tornado.handler import TornadoVoilaHandler
-    from voila.tornado.treehandler import TornadoVoilaTreeHandler
 
-    from ckkit.dashboards import handlers
+    from ckkit.dashboards import handlers, kept
 
     class Dashboards(Voila):  # type: ignore[misc]  # it has no types
         def init_handlers(self) -> list[Any]:
             freshened(self.kernel_manager)
-            ours = {TornadoVoilaHandler: handlers.PageHandler, TornadoVoilaTreeHandler: handlers.LandingHandler}
-            return [("/ckkit/plotly.min.js", handlers.PlotlyHandler), *handlers.replaced(super().init_handlers(), ours)]
+            kept_files = kept.routes(self.static_paths, self.labextensions_path)
+            return [*kept_files, *handlers.routes(super().init_handlers(), home)]
 
         def listen(self) -> None:
             home.announce("dashboards", url=f"http://127.0.0.1:{port}")
@@ -129,7 +127,11 @@ def run(home: Home, workspace: Workspace, port: int, *, cull_s: int = CULL_S, cu
             finally:
                 home.withdraw("dashboards")
 
-    app = Dashboards(config=Config(settings(home, workspace, port, cull_s, cull_every_s)))
+    config = Config(settings(home, workspace, port, cull_s, cull_every_s))
+    config.VoilaConfiguration.page_config_hook = kept.page_config
+    app = Dashboards(config=config)
     app.connection_dir_root = str(runtime)
+    for log in (app.log, logging.getLogger("tornado.general")):
+        log.addFilter(worth_a_line)
     app.initialize([str(workspace.voila_apps)])
     app.start()

@@ -63,6 +63,11 @@ class Subscription:
         """False once it was stopped, or the reading ended in an error."""
         return self._thread.is_alive() and not self._stopped.is_set()
 
+    @property
+    def connected(self) -> bool:
+        """Whether news can come just now: it runs, and the hub is there."""
+        return self.running and bool(getattr(self._events, "connected", True))
+
     def stop(self) -> None:
         """End it: the callback is not called any more. May be called twice, and from the callback."""
         self._stopped.set()

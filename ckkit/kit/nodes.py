@@ -8,7 +8,7 @@ from ckkit.kit.asking import Namespace, completions, missing, records
 from ckkit.kit.lists import AlertList, CheckList, NodeList, ProcessList
 from ckkit.kit.newest import newest
 from ckkit.kit.times import When
-from ckkit.model import Node, Process
+from ckkit.model import Check, Node, Process, Result
 from ckkit.views import cards
 
 if TYPE_CHECKING:
@@ -95,6 +95,11 @@ class NodeView:
         """The alerts of this node, also those that are ok."""
         return self._kit.alerts.of(self.name)
 
+    @property
+    def results(self) -> Sequence[tuple[Check, Result]]:
+        """The newest result of each check that has one in the last hour, by type and instance."""
+        return newest(self._kit, self.name, self.checks)
+
     def processes(self, sort: str = "cpu", search: str = "", user: str = "", limit: int = 200) -> ProcessList:
         """Return the node's processes, by `cpu` or `memory`; of this machine only."""
         ask: dict[str, Any] = {"sort": sort, "search": search, "user": user, "limit": limit}
@@ -119,6 +124,4 @@ class NodeView:
         return f"<node {self.name} ({self.state}) at {self.address}: {', '.join(self.tags) or 'no tags'}>"
 
     def _repr_html_(self) -> str:
-        return cards.node(
-            self.record, newest(self._kit, self.name, self.checks), self.alerts, self._kit.metrics.units()
-        )
+        return cards.node(self.record, self.results, self.alerts, self._kit.metrics.units())

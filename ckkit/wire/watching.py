@@ -41,6 +41,11 @@ class Watch(Iterator[Event]):
         self._answer: http.client.HTTPResponse | None = None
         self._connect()
 
+    @property
+    def connected(self) -> bool:
+        """Whether the hub is heard just now; where it is not, the iteration tries again and again."""
+        return self._answer is not None
+
     def __iter__(self) -> "Watch":
         return self
 

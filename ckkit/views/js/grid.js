@@ -1,267 +1,281 @@
-// A table of up to some ten thousand rows: only those in sight are in the document. Sorts, filters, draws sparklines.
+// A table of up to some ten thousand rows: only those in sight are in the document, and they stay there as long as they
+// are in sight, so that what is clicked, focused or marked is not taken away by an update.
 // Rows come as columns (`cols`), sparklines as one buffer of float32: spark column × row × point, NaN where there is none.
 const ROW = 30;
-const SPARK_W = 72;
-const SPARK_H = 20;
-const LEVELS = { ok: ["●", 0], nodata: ["○", 1], warn: ["▲", 2], critical: ["■", 3], pending: ["◔", 1] };
-const LADDERS = {
-  bytes: [[1, "B"], [2 ** 10, "KiB"], [2 ** 20, "MiB"], [2 ** 30, "GiB"], [2 ** 40, "TiB"]],
-  seconds: [[1e-6, "µs"], [1e-3, "ms"], [1, "s"], [60, "min"], [3600, "h"], [86400, "d"]],
+const HEAD = 34;
+const VALUE = { ratio: 44, "": 40, "bytes/s": 72 };
+const CALM_MS = 1500; // rows do not change places under a pointer that moves
+
+function valueWidth(column) {
+  return VALUE[column.unit ?? ""] ?? 58;
+}
+
+// What a cell shows, each kind in its way: a text, or elements.
+const CELLS = {
+  level: (value) => [make("span", "ck-mark", LEVELS[value]?.[0] ?? ""), ` ${LEVELS[value]?.[1] ?? value ?? ""}`],
+  tags: (value) => (value ?? []).map((tag) => make("span", "ck-tag", tag)),
+  number: (value, column) => [show(value, column.unit)],
+  count: (value) => [show(value)],
+  id: (value) => [String(value ?? "")],
+  text: (value, column, base) => {
+    if (!column.link || gone(value)) return [value ?? ""];
+    const link = make("a", "", value);
+    link.href = `${base}${column.link}${encodeURIComponent(value)}`;
+    link.tabIndex = -1;
+    return [link];
+  },
 };
-
-function digits(number) {
-  const size = Math.abs(number);
-  if (Number.isInteger(number) || size >= 99.95) return Math.round(number).toLocaleString("en");
-  if (size >= 9.995) return number.toFixed(1);
-  return size >= 0.9995 ? number.toFixed(1) : number.toPrecision(2);
-}
-
-export function show(value, unit) {
-  if (value === null || value === undefined || Number.isNaN(value)) return "–";
-  if (unit === "ratio") return `${(value * 100).toFixed(value < 0.0995 ? 1 : 0)} %`;
-  const [base, per] = (unit || "").split("/");
-  const ladder = LADDERS[base];
-  if (!ladder) return `${value !== 0 && Math.abs(value) < 0.995 ? value.toFixed(2) : digits(value)}${unit ? ` ${unit}` : ""}`;
-  const step = ladder.findLast(([size]) => Math.abs(value) >= size) ?? ladder[base === "bytes" ? 0 : 2];
-  return `${digits(value / step[0])} ${step[1]}${per ? `/${per}` : ""}`;
-}
-
-function spark(canvas, values, ratio, colour) {
-  const scale = window.devicePixelRatio || 1;
-  canvas.width = SPARK_W * scale;
-  canvas.height = SPARK_H * scale;
-  const top = ratio ? 1 : Math.max(...values.filter((v) => !Number.isNaN(v)), 0) * 1.1 || 1;
-  const pen = canvas.getContext("2d");
-  pen.scale(scale, scale);
-  pen.strokeStyle = pen.fillStyle = colour;
-  pen.lineWidth = 1.25;
-  const x = (i) => 1 + (i * (SPARK_W - 2)) / Math.max(values.length - 1, 1);
-  const y = (v) => SPARK_H - 1.5 - Math.min(v / top, 1) * (SPARK_H - 4);
-  let start = -1;
-  const end = (i) => {
-    if (start < 0) return;
-    pen.globalAlpha = 1;
-    pen.stroke();
-    pen.lineTo(x(i - 1), SPARK_H - 1);
-    pen.lineTo(x(start), SPARK_H - 1);
-    pen.globalAlpha = 0.14;
-    pen.fill();
-    start = -1;
-  };
-  values.forEach((v, i) => {
-    if (Number.isNaN(v)) return end(i);
-    if (start < 0) {
-      start = i;
-      pen.beginPath();
-      pen.moveTo(x(i), y(v));
-      if (i === values.length - 1 || Number.isNaN(values[i + 1])) pen.lineTo(x(i) + 1.5, y(v)); // one point alone is a dot
-    } else pen.lineTo(x(i), y(v));
-  });
-  end(values.length);
-}
-
-function make(tag, className, text) {
-  const found = document.createElement(tag);
-  if (className) found.className = className;
-  if (text !== undefined) found.textContent = text;
-  return found;
-}
 
 function render({ model, el }) {
   el.classList.add("ck-grid");
-  const bar = make("input", "ck-grid-filter");
+  const inVoila = window.location.pathname.includes("/voila/");
+  const bar = make("input", "ck-filter");
   bar.type = "search";
   bar.placeholder = model.get("placeholder") || "filter";
   bar.setAttribute("aria-label", bar.placeholder);
-  bar.hidden = !model.get("searchable");
+  const told = make("span", "ck-told");
+  const tools = make("div", "ck-tools");
+  tools.append(bar, told);
+  tools.hidden = !model.get("searchable");
   const box = make("div", "ck-grid-box");
   box.tabIndex = 0;
   box.setAttribute("role", "grid");
   const head = make("div", "ck-grid-head");
   head.setAttribute("role", "row");
   const body = make("div", "ck-grid-body");
+  body.setAttribute("role", "rowgroup");
   const empty = make("div", "ck-grid-empty");
   box.append(head, body, empty);
-  el.append(bar, box);
+  el.append(tools, box);
 
+  const name = `ck-${Math.random().toString(36).slice(2)}`;
+  const alive = new Map(); // the rows in the document, by index
+  let columns = []; // those that there is room for
   let order = [];
-  let active = -1;
-  let painted = "";
-  const columns = () => model.get("columns");
-  const values = (key) => model.get("cols")[key] ?? [];
-  const rows = () => values(columns()[0]?.key).length;
+  let chosen; // the key of the row that is chosen: it stays so wherever the row goes
+  let active = -1; // where that is in `order`
   let sparks = new Float32Array();
+  let version = 0;
+  let moved = 0;
+  let later = 0;
 
-  const rank = (column, value) => (column.kind === "level" ? (LEVELS[value]?.[1] ?? -1) : value);
-  function compare(a, b) {
-    const missing = (v) => v === null || v === undefined || Number.isNaN(v);
-    if (missing(a) || missing(b)) return missing(a) === missing(b) ? 0 : missing(a) ? 1 : -1; // what is missing comes last
-    return typeof a === "string" ? a.localeCompare(b, undefined, { numeric: true }) : a < b ? -1 : a > b ? 1 : 0;
-  }
+  const values = (key) => model.get("cols")[key] ?? [];
+  const rows = () => values(model.get("columns")[0]?.key).length;
+  const keyOf = (at) => values(model.get("key"))[order[at]] ?? order[at];
 
   function arrange() {
     const words = bar.value.toLowerCase().split(/\s+/).filter(Boolean);
-    const shown = model.get("shown");
-    const texts = columns().filter((c) => c.kind === "text" || c.kind === "tags").map((c) => values(c.key));
+    const texts = model.get("columns").filter((c) => c.kind === "text" || c.kind === "tags").map((c) => values(c.key));
     const has = (i, word) => texts.some((v) => String(v[i]).toLowerCase().includes(word));
-    const all = shown ?? Array.from({ length: rows() }, (_, i) => i);
-    order = words.length ? all.filter((i) => words.every((word) => has(i, word))) : [...all];
+    const all = model.get("shown") ?? Array.from({ length: rows() }, (_, i) => i);
+    order = all.filter((i) => words.every((word) => has(i, word)));
     const { key, down } = model.get("sort");
-    const column = columns().find((c) => c.key === key);
+    const column = model.get("columns").find((c) => c.key === key);
     if (column) {
-      const v = values(key).map((one) => rank(column, one));
-      order.sort((a, b) => {
-        const gone = [a, b].map((i) => v[i] === null || Number.isNaN(v[i]));
-        const by = compare(v[a], v[b]);
-        return (down && !gone[0] && !gone[1] ? -by : by) || a - b;
-      });
+      const ranked = values(key).map((value) => (column.kind === "level" ? RANKS.indexOf(value) : value));
+      order.sort((a, b) => compare(ranked[a], ranked[b], down) || a - b);
     }
+    told.textContent = words.length ? `${order.length.toLocaleString("en")} of ${all.length.toLocaleString("en")}` : "";
+  }
+
+  function fit() {
     body.style.height = `${order.length * ROW}px`;
-    box.style.height = `${Math.min(model.get("height"), order.length * ROW + 36)}px`;
-    empty.textContent = order.length ? "" : rows() ? model.get("none") : model.get("empty");
+    const most = model.get("height") || (inVoila ? Math.max(300, window.innerHeight - box.getBoundingClientRect().top - window.scrollY - 28) : 560);
+    const bar = box.offsetHeight - box.clientHeight; // of the scroll bar below, where there is one
+    box.style.height = order.length ? `${Math.min(most, order.length * ROW + HEAD + bar)}px` : "auto";
+    empty.textContent = rows() ? model.get("none") : model.get("empty");
     empty.hidden = order.length > 0;
-    active = Math.min(active, order.length - 1);
-    paint(true);
+    box.setAttribute("aria-rowcount", order.length + 1);
+    el.dataset.rows = order.length;
   }
 
-  function cell(column, i, at) {
-    const value = values(column.key)[i];
-    const made = make("div", `ck-cell ck-${column.kind}`);
-    made.setAttribute("role", "gridcell");
-    if (column.kind === "level") {
-      made.classList.add(`ck-level-${value}`);
-      made.append(make("span", "ck-mark", LEVELS[value]?.[0] ?? ""), ` ${value === "nodata" ? "no data" : value}`);
-    } else if (column.kind === "tags") {
-      for (const tag of value ?? []) made.append(make("span", "ck-tag", tag));
-      made.title = (value ?? []).join(", ");
-    } else if (column.kind === "spark") {
-      made.append(make("span", "ck-value", show(value, column.unit)));
-      const n = model.get("points");
-      const from = (column.spark * rows() + i) * n;
-      const canvas = make("canvas");
-      canvas.style.width = `${SPARK_W}px`;
-      canvas.style.height = `${SPARK_H}px`;
-      made.append(canvas);
-      spark(canvas, Array.from(sparks.subarray(from, from + n)), column.unit === "ratio", at);
-    } else if (column.kind === "number" || column.kind === "count") {
-      made.textContent = show(value, column.unit);
-    } else if (column.link) {
-      const link = make("a", "", value);
-      link.href = `${model.get("base")}${column.link}${encodeURIComponent(value)}`;
-      link.tabIndex = -1;
-      made.append(link);
-    } else {
-      made.textContent = value ?? "";
-      made.title = value ?? "";
+  function fill(row, i, colour) {
+    row.told ??= [];
+    columns.forEach((column, at) => {
+      const value = values(column.key)[i];
+      const cell = row.children[at] ?? row.appendChild(make("div"));
+      if (column.kind === "spark") return fillSpark(cell, column, i, value, colour);
+      const said = JSON.stringify([column.kind, value]);
+      if (row.told[at] === said) return;
+      row.told[at] = said;
+      cell.className = `ck-cell ck-${column.kind}${column.kind === "level" ? ` ck-level-${value}` : ""}`;
+      cell.setAttribute("role", "gridcell");
+      cell.title = column.kind === "tags" ? (value ?? []).join(", ") : column.kind === "text" ? (value ?? "") : "";
+      cell.replaceChildren(...CELLS[column.kind](value, column, inVoila ? "" : model.get("base")));
+    });
+    while (row.children.length > columns.length) row.lastChild.remove();
+    row.version = version;
+  }
+
+  function fillSpark(cell, column, i, value, colour) {
+    if (!cell.classList.contains("ck-spark")) {
+      cell.className = "ck-cell ck-spark";
+      cell.setAttribute("role", "gridcell");
+      cell.replaceChildren(make("canvas"), make("span", "ck-value"));
+      cell.lastChild.style.width = `${valueWidth(column)}px`;
     }
-    return made;
+    const points = model.get("points");
+    const from = (column.spark * rows() + i) * points;
+    const ratio = column.unit === "ratio";
+    spark(cell.firstChild, sparks.subarray(from, from + points), column.room, ratio, colour);
+    cell.lastChild.textContent = show(value, column.unit);
   }
 
-  function paint(force) {
+  function paint() {
     const first = Math.max(0, Math.floor(box.scrollTop / ROW) - 6);
     const last = Math.min(order.length, first + Math.ceil(box.clientHeight / ROW) + 12);
-    const what = `${first}:${last}`;
-    if (!force && what === painted) return;
-    painted = what;
     const colour = getComputedStyle(el).getPropertyValue("--ck-line").trim() || "#2f81d8";
-    const made = document.createDocumentFragment();
+    const wanted = new Set(order.slice(first, last));
+    for (const [i, row] of alive) {
+      if (wanted.has(i)) continue;
+      row.remove();
+      alive.delete(i);
+    }
     for (let at = first; at < last; at++) {
-      const row = make("div", at === active ? "ck-row ck-active" : "ck-row");
+      const i = order[at];
+      const row = alive.get(i) ?? make("div");
+      alive.set(i, row);
+      row.className = at === active ? "ck-row ck-active" : "ck-row";
+      row.id = `${name}-${at}`;
       row.setAttribute("role", "row");
       row.setAttribute("aria-rowindex", at + 2);
+      row.setAttribute("aria-selected", at === active);
       row.style.top = `${at * ROW}px`;
       row.dataset.at = at;
-      for (const column of columns()) row.append(cell(column, order[at], colour));
-      made.append(row);
+      if (row.version !== version) fill(row, i, colour);
+      if (body.children[at - first] !== row) body.insertBefore(row, body.children[at - first] ?? null);
     }
-    body.replaceChildren(made);
-    el.dataset.rows = order.length;
+    if (active >= 0) box.setAttribute("aria-activedescendant", `${name}-${active}`);
+    else box.removeAttribute("aria-activedescendant");
+  }
+
+  // A column that says `drop` goes where there is no room, the one with the greatest first.
+  function lay() {
+    const room = box.clientWidth || el.clientWidth;
+    const narrowest = (column) => Number((column.width ?? "112px").match(/[\d.]+(?=px)/)?.[0] ?? 60);
+    const need = (all) => all.reduce((sum, column) => sum + narrowest(column) + 14, 14);
+    columns = model.get("columns").map((column) => ({ ...column }));
+    const goers = columns.filter((c) => c.drop).sort((a, b) => b.drop - a.drop);
+    while (room && need(columns) > room && goers.length) columns.splice(columns.indexOf(goers.shift()), 1);
+    el.style.setProperty("--ck-columns", columns.map((c) => c.width ?? "minmax(112px, 1fr)").join(" "));
+    el.style.setProperty("--ck-narrowest", `${need(columns)}px`); // below that it scrolls sideways, head and rows alike
+    box.setAttribute("aria-colcount", columns.length);
+    heads();
+    const laid = columns.map((column) => column.key).join();
+    if (laid !== body.dataset.laid) {
+      body.dataset.laid = laid;
+      body.replaceChildren();
+      alive.clear();
+    }
+    columns.forEach((column, at) => {
+      column.room = Math.max(20, Math.floor(head.children[at].clientWidth - valueWidth(column) - 8));
+    });
   }
 
   function heads() {
     const { key, down } = model.get("sort");
-    const widths = columns().map((c) => c.width ?? (c.kind === "spark" ? "138px" : "minmax(80px, 1fr)"));
-    el.style.setProperty("--ck-columns", widths.join(" "));
-    const narrowest = widths.reduce((sum, width) => sum + Number(width.match(/[\d.]+(?=px)/)?.[0] ?? 80) + 14, 14);
-    el.style.setProperty("--ck-narrowest", `${narrowest}px`); // below that it scrolls sideways, head and rows alike
-    head.replaceChildren(
-      ...columns().map((column) => {
-        const made = make("button", `ck-head ck-${column.kind}`, column.label);
-        made.type = "button";
-        made.setAttribute("role", "columnheader");
-        made.setAttribute("aria-sort", key === column.key ? (down ? "descending" : "ascending") : "none");
-        if (key === column.key) made.append(make("span", "ck-arrow", down ? " ▼" : " ▲"));
-        made.onclick = () => {
-          const numbers = !["text", "tags"].includes(column.kind);
-          model.set("sort", { key: column.key, down: key === column.key ? !down : numbers });
-          model.save_changes();
-        };
-        return made;
-      })
-    );
-    box.setAttribute("aria-colcount", columns().length);
-    box.setAttribute("aria-rowcount", rows() + 1);
+    columns.forEach((column, at) => {
+      const made = head.children[at] ?? head.appendChild(make("button"));
+      made.className = `ck-head ck-${column.kind}`;
+      made.type = "button";
+      made.title = `sort by ${column.label}`;
+      made.setAttribute("role", "columnheader");
+      made.setAttribute("aria-sort", key === column.key ? (down ? "descending" : "ascending") : "none");
+      made.replaceChildren(column.label, make("span", "ck-arrow", key === column.key ? (down ? "▼" : "▲") : ""));
+      made.onclick = () => {
+        const downFirst = !["text", "tags", "id"].includes(column.kind);
+        model.set("sort", { key: column.key, down: key === column.key ? !down : downFirst });
+        model.save_changes();
+        moved = 0;
+        box.scrollTop = 0;
+      };
+    });
+    while (head.children.length > columns.length) head.lastChild.remove();
+  }
+
+  function update(calm = false) {
+    const bytes = model.get("sparks");
+    sparks = new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength));
+    version += 1;
+    const quiet = calm && order.length && Date.now() - moved < CALM_MS && order.every((i) => i < rows());
+    clearTimeout(later);
+    if (quiet) later = setTimeout(update, CALM_MS);
+    else arrange();
+    lay();
+    fit();
+    active = chosen === undefined ? -1 : order.findIndex((_, at) => keyOf(at) === chosen);
+    paint();
   }
 
   function choose(at) {
-    const index = order[at];
-    if (index === undefined) return;
-    model.set("clicked", { row: index, at: Date.now(), key: values(model.get("key"))[index] ?? null });
+    active = at;
+    chosen = keyOf(at);
+    paint();
+  }
+
+  function tell() {
+    if (active < 0) return;
+    model.set("clicked", { row: order[active], at: Date.now(), key: chosen });
     model.save_changes();
+    body.querySelector(`[data-at="${active}"] a`)?.click();
   }
 
-  function update() {
-    const bytes = model.get("sparks");
-    sparks = new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength));
-    heads();
-    arrange();
-  }
-
-  box.addEventListener("scroll", () => requestAnimationFrame(() => paint(false)));
+  box.addEventListener("scroll", () => requestAnimationFrame(paint), { passive: true });
+  body.addEventListener("pointermove", () => (moved = Date.now()), { passive: true });
   bar.oninput = () => {
+    moved = 0;
     box.scrollTop = 0;
-    arrange();
+    update();
   };
   body.onclick = (event) => {
     const row = event.target.closest(".ck-row");
-    if (!row) return;
-    active = Number(row.dataset.at);
-    paint(true);
-    if (!event.target.closest("a")) choose(active);
+    if (!row || !window.getSelection().isCollapsed) return; // marked a text, to copy it
+    choose(Number(row.dataset.at));
+    if (!event.target.closest("a")) tell();
   };
   box.onkeydown = (event) => {
-    const step = { ArrowDown: 1, ArrowUp: -1, PageDown: 12, PageUp: -12 }[event.key];
-    if (step) {
-      active = Math.max(0, Math.min(order.length - 1, active + step));
+    const page = Math.max(1, Math.floor(box.clientHeight / ROW) - 2);
+    const steps = { ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page, Home: -order.length, End: order.length };
+    const step = event.target === box ? steps[event.key] : undefined;
+    if (step && order.length) {
+      choose(Math.max(0, Math.min(order.length - 1, active + step)));
       const top = active * ROW;
       if (top < box.scrollTop) box.scrollTop = top;
-      if (top + ROW > box.scrollTop + box.clientHeight - 36) box.scrollTop = top + ROW - box.clientHeight + 36;
-      paint(true);
+      else if (top + ROW + HEAD > box.scrollTop + box.clientHeight) box.scrollTop = top + ROW + HEAD - box.clientHeight;
       event.preventDefault();
-    } else if (event.key === "Enter" && active >= 0) {
-      const link = body.querySelector(`[data-at="${active}"] a`);
-      if (link) link.click();
-      else choose(active);
-    }
+    } else if (event.key === "Enter" && event.target === box) tell();
   };
 
-  let asked = false;
-  const changed = () => {
-    if (asked) return;
-    asked = true; // what is set together comes as several changes: one painting
-    queueMicrotask(() => {
-      asked = false;
-      update();
-    });
+  let asked = null;
+  const changed = (calm) => {
+    if (asked === null) {
+      queueMicrotask(() => {
+        const calmly = asked;
+        asked = null;
+        update(calmly);
+      });
+    }
+    asked = (asked ?? true) && calm; // what is set together comes as several changes: one painting
   };
-  const watched = ["cols", "sparks", "columns", "sort", "shown", "empty", "none"].map((name) => `change:${name}`);
-  for (const name of watched) model.on(name, changed);
-  const resize = new ResizeObserver(() => paint(true));
-  resize.observe(box);
+  const fed = () => changed(true);
+  const turned = () => changed(false);
+  const watched = { cols: fed, sparks: fed, columns: turned, sort: turned, shown: turned, empty: turned, none: turned };
+  for (const [what, heard] of Object.entries(watched)) model.on(`change:${what}`, heard);
+  let size = "";
+  const resized = () => {
+    const now = `${el.clientWidth} ${window.innerHeight}`;
+    if (now !== size && el.clientWidth) changed(true);
+    size = now;
+  };
+  const resize = new ResizeObserver(resized);
+  resize.observe(el);
+  window.addEventListener("resize", resized);
   update();
   return () => {
+    clearTimeout(later);
     resize.disconnect();
-    for (const name of watched) model.off(name, changed);
+    window.removeEventListener("resize", resized);
+    for (const [what, heard] of Object.entries(watched)) model.off(`change:${what}`, heard);
   };
 }
 

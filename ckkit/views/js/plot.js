@@ -18,6 +18,7 @@ function script(set) {
 }
 
 async function fromUrls(urls) {
+  if (!window.location.pathname.includes("/voila/")) return null; // JupyterLab's server has none
   for (const url of urls) {
     try {
       await script((tag) => (tag.src = url));
@@ -72,11 +73,15 @@ async function render({ model, el }) {
     const layout = structuredClone(figure.layout);
     layout.font = { ...layout.font, color: ink(el) };
     layout.width = at.clientWidth || undefined;
+    layout.uirevision ??= "the same"; // what somebody zoomed into stays, whatever comes
+    const now = JSON.stringify([figure.data, layout]);
+    if (at.drawn === now) return;
+    at.drawn = now;
     await Plotly.react(at, structuredClone(figure.data), layout, { displaylogo: false, displayModeBar: false });
     if (at.dataset.heard) return;
     at.dataset.heard = "yes";
     at.on("plotly_click", ({ points }) =>
-      model.send({ kind: "click", figure: index, points: points.map((p) => ({ x: p.x, y: p.y, curve: p.curveNumber })) })
+      model.send({ kind: "click", points: points.map((p) => ({ figure: index, curve: p.curveNumber, x: p.x, y: p.y })) })
     );
   }
 
@@ -103,8 +108,11 @@ async function render({ model, el }) {
     draw();
   });
   resize.observe(el);
+  const repainted = new MutationObserver(draw); // another theme has another ink
+  repainted.observe(document.body, { attributeFilter: ["data-jp-theme-light", "data-jp-theme-name"] });
   return () => {
     resize.disconnect();
+    repainted.disconnect();
     model.off("change:figures", draw);
     boxes.forEach((one) => Plotly.purge(one));
   };

@@ -1,31 +1,50 @@
 // What there is, with counts, to filter by: groups of buttons. A second click on the chosen one takes the choice back.
+// Of a long group the first are shown, and one more button shows the rest.
+const MOST = 12;
+
+function item({ label, count, query, mark, level }, chosen, choose) {
+  const button = make("button", level ? `ck-level-${level}` : "");
+  button.type = "button";
+  button.title = query;
+  button.setAttribute("aria-pressed", String(query === chosen));
+  const text = make("span", "ck-label");
+  if (mark) text.append(make("span", "ck-mark", mark), " ");
+  text.append(label);
+  button.append(text, make("span", "ck-n", count.toLocaleString("en")));
+  button.onclick = () => choose(query === chosen ? "" : query);
+  return button;
+}
+
 function render({ model, el }) {
   el.classList.add("ck-tally");
-  const draw = () => {
-    const chosen = model.get("chosen");
-    const made = model.get("groups").flatMap(({ title, items }) => {
-      const head = document.createElement("h4");
-      head.textContent = title;
-      const buttons = items.map(({ label, count, query }) => {
-        const button = document.createElement("button");
-        button.type = "button";
-        button.setAttribute("aria-pressed", String(query === chosen));
-        const name = document.createElement("span");
-        name.textContent = label;
-        const number = document.createElement("span");
-        number.className = "n";
-        number.textContent = count.toLocaleString("en");
-        button.append(name, number);
-        button.onclick = () => {
-          model.set("chosen", query === chosen ? "" : query);
-          model.save_changes();
-        };
-        return button;
-      });
-      return title ? [head, ...buttons] : buttons;
-    });
-    el.replaceChildren(...made);
+  const open = new Set();
+  let drawn = "";
+  const choose = (query) => {
+    model.set("chosen", query);
+    model.save_changes();
   };
+  const group = ({ title, items }, chosen) => {
+    const long = items.length > MOST + 1 && !open.has(title);
+    const shown = long ? items.filter((one, at) => at < MOST || one.query === chosen) : items;
+    const made = shown.map((one) => item(one, chosen, choose));
+    if (title) made.unshift(make("h4", "", title));
+    if (long) {
+      const more = make("button", "ck-more", `▾ ${items.length - shown.length} more`);
+      more.type = "button";
+      more.onclick = () => {
+        open.add(title);
+        draw();
+      };
+      made.push(more);
+    }
+    return made;
+  };
+  function draw() {
+    const now = JSON.stringify([model.get("groups"), model.get("chosen"), [...open]]);
+    if (now === drawn) return; // a button that has the focus keeps it
+    drawn = now;
+    el.replaceChildren(...model.get("groups").flatMap((one) => group(one, model.get("chosen"))));
+  }
   model.on("change:groups", draw);
   model.on("change:chosen", draw);
   draw();
