@@ -41,7 +41,7 @@ class Cell:
     def plain(self) -> str:
         if self.level is not None:
             return f"{LEVEL_MARK[self.level]} {self.text}"
-        text = " ".join((", ".join(self.tags) or self.text).split())
+        text = printable(" ".join((", ".join(self.tags) or self.text).split()))
         return text if len(text) <= WIDEST else text[: WIDEST - 1] + "…"
 
 
@@ -194,6 +194,16 @@ def ago(when: datetime, now: datetime) -> str:
         if seconds >= size:
             return f"{seconds // size}{letter} ago"
     return "now"
+
+
+def printable(text: str) -> str:
+    """
+    Return a text without what a terminal would obey: what a watched server says must not write on ours.
+
+    >>> printable("200 \x1b[31mred")
+    '200 ?[31mred'
+    """
+    return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)
 
 
 def _class(kind: Kind) -> str:

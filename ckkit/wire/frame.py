@@ -92,7 +92,7 @@ class Frame:
         return [types.is_integer(k) or types.is_floating(k) or types.is_decimal(k) for k in kinds]
 
     def _shown(self) -> list[list[str]]:
-        columns = [[show(v) for v in column.to_pylist()] for column in self._table.slice(0, MOST_ROWS).columns]
+        columns = [[show(v) for v in _values(column)] for column in self._table.slice(0, MOST_ROWS).columns]
         return [list(row) for row in zip(*columns, strict=True)]
 
     def _note(self) -> str:
@@ -140,7 +140,19 @@ def show(value: Any) -> str:
         return value.isoformat(" ", "milliseconds" if value.microsecond else "seconds").removesuffix("+00:00")
     if isinstance(value, list):
         return ", ".join(map(show, value))
-    return str(value)
+    text = str(value)
+    return text if text.isprintable() else "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
+
+
+def _values(column: "pa.ChunkedArray") -> list[Any]:
+    """The values of a column; times that Python has no word for, such as infinity, as Arrow writes them."""
+    try:
+        found: list[Any] = column.to_pylist()
+    except (OverflowError, ValueError):
+        import pyarrow as pa
+
+        found = column.cast(pa.string()).to_pylist()
+    return found
 
 
 def _unit(field: "pa.Field") -> str:

@@ -92,3 +92,14 @@ def test_many_rows_are_cut() -> None:
     long = Frame(pa.table({"n": list(range(1000))}))
     assert "1,000 rows, the first 50 shown" in repr(long)
     assert long._repr_html_().count("<tr>") == 51
+
+
+def test_what_a_terminal_would_obey_is_shown_as_text():
+    found = Frame(pa.table({"said": ["200 \x1b[31mred"]}))
+    assert "\x1b" not in str(found)
+    assert "200 ?[31mred" in str(found)
+
+
+def test_a_time_that_python_has_no_word_for_is_shown():
+    found = Frame(pa.table({"t": pa.array([2**62], pa.timestamp("us"))}))
+    assert "(1 row)" in str(found)
