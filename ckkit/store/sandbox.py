@@ -25,6 +25,7 @@ from ckkit.store.faults import of_read
 from ckkit.store.reading import only_reads
 
 BATCH_ROWS = 65536
+CLOSE_S = 5.0  # for queries that were stopped to end
 WATCH_S = 0.05
 
 
@@ -88,6 +89,7 @@ class Jobs:
     def remove(self, job: Job) -> None:
         with self._changed:
             self._running.discard(job)
+            self._changed.notify()
 
     def stop(self, job: Job, why: str) -> None:
         with self._changed:
@@ -106,16 +108,17 @@ class Jobs:
             self._ended = True
             self._changed.notify()
         self.stop_all("the hub stops")
-        self._thread.join()
+        self._thread.join(CLOSE_S)
 
     def _watch(self) -> None:
+        """Stop what is over its time; and again what was stopped: an interrupt before a query begins hits nothing."""
         with self._changed:
-            while not self._ended:
+            while self._running or not self._ended:
                 self._changed.wait(WATCH_S if self._running else None)
                 now = time.monotonic()
                 for job in self._running:
-                    if now > job.deadline:
-                        job.halt("timeout")
+                    if job.why or now > job.deadline:
+                        job.halt(job.why or "timeout")
 
 
 def read(job: Job, sql: str, params: Mapping[str, Any] | None, told: Callable[[Job], None] | None) -> Iterator[Any]:

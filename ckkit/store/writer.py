@@ -34,6 +34,12 @@ GROUP_ROWS = 200_000  # rows of one commit, before it takes no further append
 
 NEW_MARK = "insert into sources values ($source, $boot, $sequence, $seen)"
 MOVE_MARK = "update sources set boot = $boot, sequence = $sequence, seen = $seen where source = $source"
+_MARKS = "(select unnest($source) as source, unnest($boot) as boot, unnest($sequence) as sequence) as m"
+NEW_MARKS = f"insert into sources select source, boot, sequence, $seen from {_MARKS}"  # noqa: S608  our own text
+MOVE_MARKS = (
+    "update sources set boot = m.boot, sequence = m.sequence, seen = $seen "  # noqa: S608  our own text
+    f"from {_MARKS} where sources.source = m.source"
+)
 CLOSED = "the store is closed: nothing of this was stored"
 log = structlog.get_logger("store")
 
@@ -202,9 +208,8 @@ class Writer:
             done.rows = pa.concat_tables(batches)
             tx.add_results(done.rows)
             tx.emit("results", payload={"types": types, "rows": done.rows.num_rows})
-        for source, (boot, sequence) in done.marks.items():
-            mark = {"source": source, "boot": boot, "sequence": sequence, "seen": naive(tx.now)}
-            tx.cur.execute(MOVE_MARK if source in known else NEW_MARK, mark)
+        _keep(tx, {source: mark for source, mark in done.marks.items() if source not in known}, NEW_MARK, NEW_MARKS)
+        _keep(tx, {source: mark for source, mark in done.marks.items() if source in known}, MOVE_MARK, MOVE_MARKS)
         return done
 
     def _tell(self, events: list[Event]) -> None:
@@ -223,3 +228,19 @@ class Writer:
 def _is_covered(append: Append, mark: Mark | None) -> bool:
     """Say whether a mark says that this was stored already."""
     return mark is not None and mark[0] == append.boot and append.sequence <= mark[1]
+
+
+def _keep(tx: Tx, marks: dict[str, Mark], one: str, many: str) -> None:
+    """Keep the marks of a group: a statement for all of them, and for one a plainer one, which takes half the time."""
+    if not marks:
+        return
+    columns: dict[str, list[Any]] = {
+        "source": list(marks),
+        "boot": [boot for boot, _ in marks.values()],
+        "sequence": [sequence for _, sequence in marks.values()],
+    }
+    seen = {"seen": naive(tx.now)}
+    if len(marks) == 1:
+        tx.cur.execute(one, {name: values[0] for name, values in columns.items()} | seen)
+    else:
+        tx.cur.execute(many, columns | seen)

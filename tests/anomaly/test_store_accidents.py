@@ -25,7 +25,7 @@ from ckkit.errors import (
     TimedOut,
 )
 from ckkit.model import Check, Node, Result, State
-from ckkit.store import Store, migrations, tables
+from ckkit.store import Store, migrations
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -303,7 +303,3 @@ def test_a_clock_that_jumps_back_loses_nothing(path):
     assert count(store) == 5
     assert [e.seq for e in store.events(0)] == list(range(1, store.last_seq() + 1))
     store.close()
-
-
-def test_the_tables_say_what_a_row_is():
-    assert "identities" in (tables.__doc__ or "")

@@ -6,7 +6,7 @@ import pytest
 
 from ckkit.errors import Refused, SqlError
 from ckkit.model import Check, Node
-from ckkit.store import Store
+from ckkit.store import Store, reading
 from ckkit.store.reading import LONGEST
 
 
@@ -171,3 +171,12 @@ def test_an_internal_query_reads_only(store):
     with pytest.raises(SqlError, match="read-only"):
         store.query("insert into types values (9, 'x')")
     assert store.query("select name from types").to_pylist() == [{"name": "cpu"}]
+
+
+def test_what_was_refused_is_refused_again_and_what_was_answered_is_answered(store, monkeypatch):
+    monkeypatch.setattr(reading, "REMEMBERED", 2)
+    for _ in range(3):
+        with pytest.raises(Refused):
+            list(store.read("from checkpoint()"))
+        assert [rows(store, f"select {n} as a") for n in range(4)] == [[{"a": n}] for n in range(4)]
+    assert len(reading._HARMLESS) <= 2

@@ -159,6 +159,38 @@ def test_one_bad_batch_spoils_no_other_of_its_group(store):
         bad.result()
 
 
+def test_the_marks_of_many_sources_are_kept_over_a_restart(tmp_path):
+    import threading
+
+    path = tmp_path / "many" / "ckkit.duckdb"
+    store = Store.open(path)
+    store.inventory.sync([Node(name="n")], [Check(node="n", type="cpu")])
+    data = table(ids(store, "cpu"), a=[1])
+    for sequence in (1, 2, 3):
+        hold, held = threading.Event(), threading.Event()
+        first = threading.Thread(
+            target=lambda held=held, hold=hold: store.write(lambda tx: (held.set(), hold.wait(10)))
+        )
+        first.start()
+        held.wait(10)  # what is sent now waits, and is one group
+        senders = [
+            threading.Thread(target=append, args=(store, data, sequence), kwargs={"source": f"s{n}"})
+            for n in range(sequence * 4)  # some are new, some are known
+        ]
+        for sender in senders:
+            sender.start()
+        hold.set()
+        for thread in (first, *senders):
+            thread.join(10)
+    store.close()
+    store = Store.open(path)
+    kept = store.query("select source, boot, sequence from sources order by length(source), source").to_pylist()
+    assert kept == [{"source": f"s{n}", "boot": "a", "sequence": 3} for n in range(12)]
+    assert store.query("select count(*) as n from results")["n"][0].as_py() == 4 + 8 + 12
+    assert not append(store, data, 3, source="s11").new
+    store.close()
+
+
 def test_results_of_several_types_come_as_records(store):
     cpu, net = ids(store, "cpu")[0], ids(store, "net")[0]
     results = [
