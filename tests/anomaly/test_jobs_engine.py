@@ -219,6 +219,7 @@ def test_a_warm_kernel_that_dies_between_runs_is_replaced(tmp_path):
         pool.call(pool.give(first, clean=True))
         os.kill(first.pid, 9)
         assert _gone(first.pid)
+        time.sleep(0.5)  # until its parent knows it too
         second = pool.call(pool.take("it"))
         assert second.pid != first.pid
         assert pool.call(pool.give(second, clean=True)).left == ()

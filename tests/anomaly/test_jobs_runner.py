@@ -1,5 +1,6 @@
 """The runner, a real process beside a real hub: killed, stopped, alone, with a schedule that goes wrong."""
 
+import contextlib
 import json
 import os
 import signal
@@ -151,11 +152,22 @@ def wait_for(found, seconds=15.0):
 
 
 def kernels_of(pid):
-    return [c for c in psutil.Process(pid).children() if "ckkit.jobs.kernel" in " ".join(c.cmdline())]
+    found = []
+    for child in psutil.Process(pid).children():
+        with contextlib.suppress(psutil.Error):  # one that has just ended
+            found += [child] if "ckkit.jobs.kernel" in " ".join(child.cmdline()) else []
+    return found
+
+
+def _lives(process):
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
 
 
 def all_gone(processes):
-    return not [p for p in processes if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
+    return not [p for p in processes if _lives(p)]
 
 
 @pytest.fixture(scope="module")
