@@ -10,7 +10,7 @@ import duckdb
 import pytest
 
 from ckkit.errors import Invalid, StoreDamaged, StoreError, StoreFull, StoreLocked, StoreNewer
-from ckkit.model import Check, Node
+from ckkit.model import Check, Node, Result, State
 from ckkit.store import Store, file, migrations
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -215,3 +215,33 @@ def test_a_lock_that_a_dead_process_left_behind_locks_nobody_out(path):
     shutil.copy(path, path.with_name("copy.duckdb"))
     path.with_name(path.name + ".lock").write_text("4711")
     Store.open(path).close()
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_store_that_shrank_and_was_closed_well_is_not_taken_for_damaged(tmp_path, seed):
+    """A checkpoint cuts free blocks off the end of the file, and DuckDB goes on counting them."""
+    import random
+
+    chance, path, sequence = random.Random(seed), tmp_path / "ckkit.duckdb", 0
+    for _ in range(9):
+        store = Store.open(path)
+        store.inventory.sync([Node(name="n")], [Check(node="n", type="cpu")])
+        for _ in range(chance.randrange(1, 8)):
+            sequence += 1
+            values = {f"m{i}": chance.random() for i in range(16)}
+            row = Result(
+                check_id=(1 << 20) + 1,
+                ts=datetime(2026, 3, 1, tzinfo=UTC),
+                state=State.OK,
+                took_seconds=0.0,
+                status="x" * chance.randrange(200),
+                values=values,
+            )
+            store.results([row] * chance.randrange(1, 8000), source="s", boot="b", sequence=sequence)
+            if chance.random() < 0.4:
+                store.write(lambda tx: tx.cur.execute("delete from results where random() < 0.8"))
+        before = store.query("select count(*) as n from results")["n"][0].as_py()
+        store.close()
+        store = Store.open(path)
+        assert store.query("select count(*) as n from results")["n"][0].as_py() == before
+        store.close()
