@@ -14,6 +14,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ckkit.errors import Invalid
+from ckkit.model import EPOCH
 from ckkit.views import marks, theme, units
 from ckkit.views.tables import utc
 
@@ -154,7 +155,7 @@ def lines_of(table: "pa.Table") -> list[Line]:
         )
     texts = [n for n, k in kinds.items() if pa.types.is_string(k) or pa.types.is_large_string(k)]
     texts = [n for n in texts if n not in ("state", "status")]
-    times = [marks.aware(t) for t in table.column(at).to_pylist()]
+    times = moments(table.column(at))
     keys = list(zip(*(table.column(n).to_pylist() for n in texts), strict=True)) or [()] * table.num_rows
     found: dict[str, tuple[list[datetime], list[float]]] = {}
     for name in numbers:
@@ -165,6 +166,18 @@ def lines_of(table: "pa.Table") -> list[Line]:
             line[0].append(when)
             line[1].append(math.nan if value is None else float(value))
     return [_ordered(name, *line) for name, line in sorted(found.items())]
+
+
+def moments(column: "pa.ChunkedArray") -> list[datetime]:
+    """
+    Return the times of a column, aware, in UTC; those without a zone are UTC.
+
+    By way of whole numbers: pyarrow imports pandas, 30 MB, to make a time with a zone.
+    """
+    import pyarrow as pa
+
+    micros = column.cast(pa.timestamp("us", column.type.tz)).cast(pa.int64())
+    return [EPOCH + timedelta(microseconds=value) for value in micros.to_pylist()]
 
 
 def _ordered(name: str, times: list[datetime], values: list[float]) -> Line:

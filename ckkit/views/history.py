@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from ckkit.model import Check, Transition
 from ckkit.views import theme
-from ckkit.views.charts import Chart, chart
+from ckkit.views.charts import Chart, chart, moments
 from ckkit.views.tables import utc
 
 TOOK = "took_seconds"
@@ -50,9 +50,10 @@ def figures(measured: Sequence[Measured], changes: Sequence[Transition] = ()) ->
     `changes` are drawn on the chart of their check.
     """
     drawn = [figure(one, [change for change in changes if change.check == one.check.name]) for one in measured]
-    times = [one.frame.arrow["ts"] for one in measured if one.frame.arrow.num_rows]
-    if times:
-        first, last = min(each[0].as_py() for each in times), max(each[-1].as_py() for each in times)
+    columns = [one.frame.arrow["ts"] for one in measured if one.frame.arrow.num_rows]
+    if columns:
+        first = min(moments(column.slice(0, 1))[0] for column in columns)
+        last = max(moments(column.slice(len(column) - 1))[0] for column in columns)
         for one in drawn:
             if one["data"] and first < last:
                 one["layout"]["xaxis"] = {**one["layout"]["xaxis"], "range": [utc(first), utc(last)]}

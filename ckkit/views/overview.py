@@ -33,9 +33,13 @@ EMPTY = (
 
 
 class OverviewPage:
-    """`box` is what is displayed; `show` a document; `query` the text in the search box."""
+    """
+    `box` is what is displayed; `show` a document; `query` the text in the search box.
 
-    def __init__(self, node_link: str = "node.ipynb?node=") -> None:
+    A node's name leads to `node_link` and that name; outside of the dashboards to the same below `base`.
+    """
+
+    def __init__(self, node_link: str = "node.ipynb?node=", base: str = "") -> None:
         self._document: dict[str, Any] = {}
         self._nodes: list[Node] = []
         self._link = node_link
@@ -45,11 +49,11 @@ class OverviewPage:
         self.search = w.Text(
             placeholder="search:  web*   tag:db -tag:staging   has:critical",
             continuous_update=True,
-            layout=w.Layout(width="440px", margin="0"),
+            layout=w.Layout(flex="0 1 440px", min_width="300px", margin="0"),
         )
         self.search.add_class("ck-search")
-        self.said = w.HTML(layout=w.Layout(margin="0"))
-        self.grid = Grid(key="name", sort={"key": "level", "down": True}, empty="connecting …", height=0)
+        self.said = w.HTML(layout=w.Layout(margin="0 0 0 14px"))
+        self.grid = Grid(key="name", sort={"key": "level", "down": True}, empty="connecting …", height=0, base=base)
         above = w.HBox([self.search, self.said], layout=w.Layout(margin="0 0 10px 0", align_items="center"))
         right = w.VBox([above, self.grid], layout=w.Layout(flex="1 1 600px", min_width="0"))
         body = w.HBox([self.tally, right], layout=w.Layout(width="100%", align_items="flex-start", grid_gap="20px"))

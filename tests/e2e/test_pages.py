@@ -6,6 +6,7 @@ with its browser, charts that are not empty, a token on every page.
 """
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -13,6 +14,8 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 
 import psutil
 import pytest
@@ -87,15 +90,18 @@ class Site:
                 time.sleep(0.2)
         raise AssertionError(self.log.read_text())
 
-    def runs(self, kernel):
-        """Whether the process of a kernel, known by its id, is there."""
+    def process_of(self, kernel):
+        """The process of a kernel that is known by its id; None where it is gone."""
         for process in psutil.Process(self.process.pid).children(recursive=True):
             try:
                 if kernel in " ".join(process.cmdline()):
-                    return True
+                    return process
             except psutil.Error:
                 continue
-        return False
+        return None
+
+    def runs(self, kernel):
+        return self.process_of(kernel) is not None
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
@@ -198,6 +204,11 @@ def row_of(page, name):
 
 def test_the_overview_shows_what_sql_says(site, watched):
     page = watched.open(site, "/", ".ck-row")
+    asked = datetime.now(UTC)
+    shown = re.search(r"as of (\d+):(\d+):(\d+) UTC", page.locator(".head .dim").inner_text())
+    as_of = asked.replace(hour=int(shown[1]), minute=int(shown[2]), second=int(shown[3]), microsecond=0)
+    assert -1 < (asked - as_of).total_seconds() < 4  # its kernel was started long before
+    assert page.title() == "Overview · ckkit"
     assert page.url == f"{site.url}/voila/render/overview.ipynb"
     assert eventually(lambda: page.locator(".ck-row").count() == 2, 5)
     counts = site.hub.wire.read(
@@ -251,10 +262,14 @@ def test_tags_and_the_search_filter_and_stand_in_the_url(site, watched):
     watched.is_clean()
 
 
-def test_a_link_with_a_search_opens_with_it(site, watched):
+def test_a_link_with_a_search_opens_with_it_and_its_kernel_never_sees_the_token(site, watched):
     page = watched.open(site, "/voila/render/overview.ipynb?q=node:web*", ".ck-row")
     assert eventually(lambda: page.locator(".ck-row").count() == 1, 5)
     assert page.get_by_placeholder("search").input_value() == "node:web*"
+    assert "token" not in page.url
+    kernel = site.process_of(kernel_of(page))
+    assert site.token not in " ".join([*kernel.cmdline(), *kernel.environ().values()])
+    assert site.token not in page.content()
     watched.is_clean()
 
 
@@ -279,19 +294,63 @@ def test_an_unknown_node_is_said_with_the_nearest_name(site, watched):
     watched.is_clean()
 
 
+SHUT = [
+    "/",
+    "/login",
+    "/voila/tree",
+    "/voila/render/overview.ipynb",
+    "/voila/api/contents/overview.ipynb",
+    "/voila/files/picture.png",
+    "/api/kernels/7f3f0a0e-6f0d-4a54-9a3e-1d1c54a2c0aa",
+    "/ckkit/plotly.min.js",
+    "/ckkit/lab",
+    "/nonsense",
+]
+
+
 def test_every_page_needs_the_token_and_it_does_not_stay_in_the_url(site, chromium):
-    context = chromium.new_context()
+    context = chromium.new_context(color_scheme="light")
     page = context.new_page()
-    for path in ("/", "/voila/render/overview.ipynb", "/voila/tree", "/ckkit/plotly.min.js"):
-        assert context.request.get(site.url + path).status == 403
+    for path in SHUT:
+        assert context.request.get(site.url + path).status == 403, path
+    assert context.request.post(f"{site.url}/voila/api/shutdown/7f3f0a0e").status == 403
     assert page.goto(f"{site.url}/?token=wrong").status == 403
     assert "not the one of this ckkit" in page.locator("body").inner_text()
     page.goto(f"{site.url}/voila/tree?token={site.token}")
     assert page.url == f"{site.url}/voila/tree"
-    assert page.locator(".ck-cards a").count() >= 2
     assert context.request.get(f"{site.url}/ckkit/plotly.min.js").status == 200
     context.close()
     assert site.token not in site.log.read_text()
+
+
+def test_the_dashboards_are_cards_the_theme_is_chosen_and_what_is_missing_is_said(site, chromium):
+    context = chromium.new_context(color_scheme="light")
+    watched = Watched(context)
+    page = watched.open(site, "/voila/tree", ".ck-cards a")
+    assert page.locator(".ck-cards b").all_inner_texts()[0] == "Overview"
+    assert "JupyterLab" in page.locator("#ck-nav").inner_text()
+    light = "document.body.dataset.jpThemeLight"
+    assert page.evaluate(light) == "true"
+    page.get_by_role("button", name="system").click()
+    page.get_by_role("button", name="light").click()
+    assert page.evaluate(light) == "false"
+    watched.is_clean()
+    assert page.goto(f"{site.url}/voila/render/nope.ipynb").status == 404
+    assert "no dashboard nope.ipynb" in page.locator("body").inner_text()
+    assert page.goto(f"{site.url}/ckkit/lab").status == 404
+    assert "./ck up" in page.locator("body").inner_text()
+    assert watched.foreign == []
+    context.close()
+
+
+def test_twenty_that_look_cost_one_computation_a_tick(site):
+    wires = [site.hub.connect() for _ in range(20)]
+    with ThreadPoolExecutor(20) as pool:
+        for _ in range(3):
+            told = list(pool.map(lambda wire: wire.command("overview.get"), wires))
+            made = {(one["tick"], one["as_of"]) for one in told}
+            assert len(made) == len({tick for tick, _ in made}) <= 2  # a tick has one document, made at one time
+            time.sleep(0.4)
 
 
 def test_the_kernel_of_a_page_that_is_left_ends(site, chromium):
@@ -314,3 +373,24 @@ def test_the_kernel_of_a_killed_browser_is_ended(site, chromium, needs):
             process.kill()
     # 17 s without a beat, then 6 s idle
     assert eventually(lambda: not site.runs(kernel), 40), "the kernel outlived its browser"
+
+
+def test_a_page_whose_kernel_dies_comes_back_by_itself(site, watched):
+    page = watched.open(site, "/voila/render/overview.ipynb?q=tag:web", ".ck-row")
+    kernel = kernel_of(page)
+    site.process_of(kernel).kill()
+    assert eventually(lambda: page.locator(".ck-row").count() == 1 and kernel_of(page) != kernel, 30)
+    assert page.get_by_placeholder("search").input_value() == "tag:web"
+
+
+def test_a_hub_that_is_away_is_said_and_the_page_goes_on_when_it_is_back(site, watched):
+    page = watched.open(site, "/", ".ck-row")
+    site.hub.kill()
+    assert eventually(lambda: page.get_by_role("alert").count() == 1, 10)
+    assert "hub" in page.get_by_role("alert").inner_text()
+    assert page.locator(".ck-row").count() == 2
+    site.hub.start()
+    assert eventually(lambda: page.get_by_role("alert").count() == 0, 15)
+    before = page.locator(".head .dim").inner_text()
+    assert eventually(lambda: page.locator(".head .dim").inner_text() != before, 5)
+    watched.is_clean()

@@ -21,6 +21,7 @@ const CELLS = {
     if (!column.link || gone(value)) return [value ?? ""];
     const link = make("a", "", value);
     link.href = `${base}${column.link}${encodeURIComponent(value)}`;
+    if (base) link.target = "_blank"; // from JupyterLab to the dashboards
     link.tabIndex = -1;
     return [link];
   },

@@ -25,6 +25,7 @@ function render({ model, el }) {
   let away = "";
   let heard = Date.now();
   let lost = false;
+  let asking = false;
 
   const tell = () => {
     problem.textContent = away || model.get("problem");
@@ -33,6 +34,8 @@ function render({ model, el }) {
   };
 
   async function ask() {
+    if (asking) return;
+    asking = true; // until it is answered; for good, where the page is loaded again
     let status = 0;
     try {
       status = (await fetch(kernel, { cache: "no-store", redirect: "error" })).status;
@@ -40,6 +43,7 @@ function render({ model, el }) {
       status = 0; // nobody there
     }
     if (status === 404 || (status === 200 && lost)) return window.location.reload();
+    asking = false;
     away = status === 200 ? "" : status === 403 ? REFUSED : AWAY;
     tell();
   }
